@@ -1,0 +1,96 @@
+// Azurite, the local Table Storage, as a process of its own.
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { rm } from "node:fs/promises";
+import { connect, createServer } from "node:net";
+import { setTimeout as wait } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+
+/** The emulator's account and key are public: https://learn.microsoft.com/azure/storage/common/storage-use-azurite */
+export const devAccount = "devstoreaccount1";
+export const devKey = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
+
+export interface Azurite {
+	readonly connectionString: string;
+	readonly port: number;
+	stop(): Promise<void>;
+}
+
+export interface AzuriteOptions {
+	/** Data folder; in memory unless told. */
+	readonly dir?: string;
+	/** Removed at `stop`, after the process has ended. */
+	readonly removeDir?: boolean;
+}
+
+export function connectionStringOf(port: number): string {
+	return `DefaultEndpointsProtocol=http;AccountName=${devAccount};AccountKey=${devKey};TableEndpoint=http://127.0.0.1:${port}/${devAccount};`;
+}
+
+/** A port that was free a moment ago. */
+export async function freePort(): Promise<number> {
+	const server = createServer().listen(0, "127.0.0.1");
+	await once(server, "listening");
+	const address = server.address();
+	server.close();
+	await once(server, "close");
+	if (address === null || typeof address === "string") throw new Error("finding a free port: the server has no port");
+	return address.port;
+}
+
+async function accepts(port: number): Promise<boolean> {
+	const socket = connect(port, "127.0.0.1");
+	try {
+		await once(socket, "connect");
+		return true;
+	} catch {
+		return false;
+	} finally {
+		socket.destroy();
+	}
+}
+
+async function untilListening(child: ChildProcess, port: number, output: () => string): Promise<void> {
+	const endsAt = Date.now() + 60_000;
+	while (Date.now() < endsAt) {
+		if (child.exitCode !== null || child.signalCode !== null) break;
+		if (await accepts(port)) return;
+		await wait(50);
+	}
+	child.kill("SIGKILL");
+	throw new Error(`starting Azurite on port ${port}: it does not listen${output() === "" ? "" : `: ${output()}`}`);
+}
+
+async function end(child: ChildProcess): Promise<void> {
+	if (child.exitCode !== null || child.signalCode !== null) return;
+	const ended = once(child, "exit");
+	child.kill("SIGTERM");
+	// It writes its data at SIGTERM; in memory it has none, and a test must not hang on it.
+	const impatience = setTimeout(() => child.kill("SIGKILL"), 5_000);
+	await ended;
+	clearTimeout(impatience);
+}
+
+/** Starts Azurite's table service on a free port of 127.0.0.1 and waits until it answers. */
+export async function startAzurite(options: AzuriteOptions = {}): Promise<Azurite> {
+	const port = await freePort();
+	const main = fileURLToPath(new URL("../node_modules/azurite/dist/src/table/main.js", import.meta.url));
+	const place = options.dir === undefined ? ["--inMemoryPersistence"] : ["--location", options.dir];
+	const args = [main, ...place, "--skipApiVersionCheck", "--disableTelemetry", "--tablePort", String(port), "--tableHost", "127.0.0.1", "--silent"];
+	const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
+	let output = "";
+	const collect = (chunk: Buffer): void => {
+		output = `${output}${chunk}`.slice(-2_000);
+	};
+	child.stdout.on("data", collect);
+	child.stderr.on("data", collect);
+	await untilListening(child, port, () => output.trim());
+	return {
+		connectionString: connectionStringOf(port),
+		port,
+		async stop() {
+			await end(child);
+			if (options.removeDir && options.dir !== undefined) await rm(options.dir, { recursive: true, force: true });
+		},
+	};
+}
