@@ -66,7 +66,8 @@ class AzureTable implements Table {
 	constructor(client: TableClient, limitMs: number) {
 		this.#client = client;
 		this.#limitMs = limitMs;
-		client.pipeline.addPolicy(exchangePolicy(this.#exchanges));
+		// Before the signing policy, which notes the length of the body.
+		client.pipeline.addPolicy(exchangePolicy(this.#exchanges), { phase: "Serialize" });
 	}
 
 	query(partition: string, range: { readonly from?: string; readonly before?: string } = {}): Promise<{ readonly rows: readonly Row[]; readonly at: number }> {
