@@ -173,6 +173,27 @@ export function limitNodes(limit: Limit, of: number): number {
 	return limit.kind === "number" ? limit.nodes : Math.max(1, Math.floor((of * limit.percent) / 100));
 }
 
+/**
+ * The pool scopes that the settings have for a cluster. Which of them match no pool of it, only a look can tell: a typing error there would
+ * otherwise leave a pool under a policy that nobody meant for it.
+ */
+export function poolScopes(settings: Settings, cluster: string): readonly { readonly setting: string; readonly scope: Scope }[] {
+	const scoped: readonly (readonly [string, readonly Scoped<unknown>[]])[] = [
+		["MAINTENANCE_WINDOWS", settings.maintenanceWindows],
+		["MAX_CONCURRENT", settings.maxConcurrent],
+		["DRAIN_TIMEOUT", settings.drainTimeoutMs],
+		["DRAIN_TIMEOUT_ACTION", settings.drainTimeoutAction],
+		["WINDOW_CLOSES", settings.windowCloses],
+		["EXPECTED_DURATION", settings.expectedDurationMs],
+		["REBOOT_INTERVAL", settings.rebootIntervalMs],
+		["PROBATION", settings.probationMs],
+		["HOLD", settings.hold],
+	];
+	return scoped.flatMap(([setting, entries]) =>
+		entries.filter(({ scope }) => scope.pool !== null && matches(scope.cluster, cluster)).map(({ scope }) => ({ setting, scope })),
+	);
+}
+
 /** Every hold of the settings on the pool. */
 export function holdsOn(settings: Settings, cluster: string, pool: string): readonly string[] {
 	return settings.hold.filter((each) => covers(each.scope, cluster, pool)).map((each) => each.value);

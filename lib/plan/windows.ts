@@ -86,9 +86,8 @@ export function skippedDays(windows: readonly WindowSpec[], from: Instant, until
  */
 export function nominalLengthMs(window: WindowSpec, among: readonly WindowSpec[]): number {
 	if (window.kind === "never") return 0;
-	if (window.kind === "always" || among.some((each) => each.kind === "always")) return Number.POSITIVE_INFINITY;
-	const lengths = referenceInstants.map((at) => nominalLengthAtMs(window, among, at));
-	return Math.min(...lengths);
+	if (!isWeekly(window) || among.some((each) => each.kind === "always")) return Number.POSITIVE_INFINITY;
+	return Math.min(...referenceInstants.map((at) => nominalLengthAtMs(window, among, at)));
 }
 
 function isWeekly(window: WindowSpec): window is WeeklyWindow {
