@@ -56,7 +56,9 @@ function parseDays(text: string): Parsed<readonly Weekday[]> {
 	if (text.toLowerCase() === "daily") return { ok: everyDay };
 	const days = new Set<Weekday>();
 	for (const part of text.split(",").map((each) => each.trim())) {
-		const [from, to = from, ...rest] = part.split("-").map(weekday);
+		const [first = "", last = first, ...rest] = part.split("-");
+		const from = weekday(first);
+		const to = weekday(last);
 		if (from === undefined || to === undefined || rest.length > 0) return problem(part === "" ? text : part, daysForm);
 		for (let day = from; ; day = ((day % 7) + 1) as Weekday) {
 			days.add(day);

@@ -6,26 +6,30 @@ import { nominalLengthMs, type WindowSpec } from "../plan/windows.ts";
 /** Stands for the pools that no pool scope names; no pool scope but a wildcard matches it. */
 const anyPool = "\u0000";
 
-/** `null` in a list: a window that could not be read, which might touch the others; such a list is not judged. */
+/**
+ * One problem for each window, about the longest duration that applies to a pool that it covers. `null` in a list: a window that could not be
+ * read, which might touch the others; such a list is not judged.
+ */
 export function windowsTooShort(
 	windows: readonly Scoped<readonly (WindowSpec | null)[]>[],
 	expectedDurationMs: readonly Scoped<number>[],
 	clusters: readonly ClusterTarget[],
 ): readonly SettingProblem[] {
-	const found = new Map<string, SettingProblem>();
+	const strictest = new Map<WindowSpec, { readonly lengthMs: number; readonly expectedMs: number; readonly place: string }>();
 	for (const { name: cluster } of clusters) {
 		for (const pool of samplePools([...windows, ...expectedDurationMs], cluster)) {
 			const expectedMs = resolve(expectedDurationMs, cluster, pool) ?? scopedDefaults.expectedDurationMs;
-			const place = pool === anyPool ? cluster : `${cluster}/${pool}`;
 			for (const { window, lengthMs } of lengths(resolve(windows, cluster, pool) ?? [])) {
-				const key = `${window.text}\n${lengthMs}\n${expectedMs}`;
-				if (lengthMs >= expectedMs || found.has(key)) continue;
-				const expected = `a window of at least ${formatDuration(expectedMs)} (EXPECTED_DURATION of ${place}), not of ${formatDuration(lengthMs)}`;
-				found.set(key, { setting: "MAINTENANCE_WINDOWS", part: window.text, expected });
+				if (lengthMs >= expectedMs || expectedMs <= (strictest.get(window)?.expectedMs ?? 0)) continue;
+				strictest.set(window, { lengthMs, expectedMs, place: pool === anyPool ? cluster : `${cluster}/${pool}` });
 			}
 		}
 	}
-	return [...found.values()];
+	return [...strictest].map(([window, { lengthMs, expectedMs, place }]) => ({
+		setting: "MAINTENANCE_WINDOWS",
+		part: window.text,
+		expected: `a window of at least ${formatDuration(expectedMs)} (EXPECTED_DURATION of ${place}), not of ${formatDuration(lengthMs)}`,
+	}));
 }
 
 function lengths(windows: readonly (WindowSpec | null)[]): readonly { readonly window: WindowSpec; readonly lengthMs: number }[] {
