@@ -177,7 +177,7 @@ export function limitNodes(limit: Limit, of: number): number {
  * The pool scopes that the settings have for a cluster. Which of them match no pool of it, only a look can tell: a typing error there would
  * otherwise leave a pool under a policy that nobody meant for it.
  */
-export function poolScopes(settings: Settings, cluster: string): readonly { readonly setting: string; readonly scope: Scope }[] {
+export function poolScopes(settings: Settings, cluster: string): readonly (Scope & { readonly setting: string })[] {
 	const scoped: readonly (readonly [string, readonly Scoped<unknown>[]])[] = [
 		["MAINTENANCE_WINDOWS", settings.maintenanceWindows],
 		["MAX_CONCURRENT", settings.maxConcurrent],
@@ -190,7 +190,7 @@ export function poolScopes(settings: Settings, cluster: string): readonly { read
 		["HOLD", settings.hold],
 	];
 	return scoped.flatMap(([setting, entries]) =>
-		entries.filter(({ scope }) => scope.pool !== null && matches(scope.cluster, cluster)).map(({ scope }) => ({ setting, scope })),
+		entries.filter(({ scope }) => scope.pool !== null && matches(scope.cluster, cluster)).map(({ scope }) => ({ ...scope, setting })),
 	);
 }
 

@@ -131,9 +131,9 @@ describe("scopes", () => {
 			maxConcurrent: [scoped("*/np*", { kind: "number", nodes: 2 })],
 		});
 		assert.deepEqual(poolScopes(settings, "prod-1"), [
-			{ setting: "MAINTENANCE_WINDOWS", scope: { cluster: "prod-*", pool: "np1" } },
-			{ setting: "MAX_CONCURRENT", scope: { cluster: "*", pool: "np*" } },
-			{ setting: "HOLD", scope: { cluster: "prod-1", pool: "typo" } },
+			{ cluster: "prod-*", pool: "np1", setting: "MAINTENANCE_WINDOWS" },
+			{ cluster: "*", pool: "np*", setting: "MAX_CONCURRENT" },
+			{ cluster: "prod-1", pool: "typo", setting: "HOLD" },
 		]);
 	});
 
