@@ -1,6 +1,7 @@
 // The nouns: what is seen of a cluster, what is remembered of it, and what is written on a node.
 // Facts are closed unions; "not known" is a value of its own and never a default.
 import type { Policy } from "./policy.ts";
+import type { Cause } from "./reasons.ts";
 
 /** Milliseconds since the epoch, by the table service's clock. */
 export type Instant = number;
@@ -216,6 +217,8 @@ export interface Ask {
 	/** The node's own clock must lie in [notBefore, notAfter]. */
 	readonly notBefore: Instant;
 	readonly notAfter: Instant;
+	/** `seen`: its pod was there in some look; `over`: its pod ended, and is not made again. */
+	readonly pod: "unseen" | "seen" | "over";
 }
 
 /** A DaemonSet pod that was ready before the reboot. */
@@ -252,14 +255,18 @@ export interface Reboot {
 	/** A wait (`BEFORE_DRAIN`, `BEFORE_REBOOT`, `SOAK`) that is over at this instant. */
 	readonly notBefore: Instant | null;
 	/** How it will end, once `uncordoning` is through; null while a reboot is still meant. */
-	readonly ending: { readonly end: End; readonly why: string } | null;
+	readonly ending: { readonly end: End; readonly cause: Cause } | null;
 	readonly asks: readonly Ask[];
 	readonly daemonPods: readonly DaemonPod[];
 	readonly obstacles: readonly Obstacle[];
+	/** When no pod was left that had to leave, first seen. */
+	readonly drainedAt: Instant | null;
 	/** What `DRAIN_TIMEOUT_ACTION` made of the passed drain deadline. */
-	readonly drainDeadlinePassed: "delete" | "reboot" | null;
-	/** Why the last reboot pod did not start or send. */
-	readonly rebootPodTrouble: string | null;
+	readonly harsher: "delete" | "reboot" | null;
+	/** The alarm of this phase (an uncordon that does not come about, a node that soaks and is not Ready) was raised. */
+	readonly alarmed: boolean;
+	/** What went wrong last in this phase: an act that was refused, a reboot pod that did not start or send. */
+	readonly trouble: string | null;
 	readonly rebooted: { readonly at: Instant; readonly bootId: string; readonly kernelVersion: string } | null;
 	/** Every phase entered, for the time axis. */
 	readonly timeline: readonly { readonly phase: Phase; readonly at: Instant }[];
@@ -269,7 +276,7 @@ export interface Reboot {
 export interface EndedReboot {
 	readonly reboot: Reboot;
 	readonly end: End;
-	readonly why: string;
+	readonly cause: Cause;
 	readonly endedAt: Instant;
 }
 
@@ -290,9 +297,12 @@ export interface NodeMemory {
 	readonly attempts: number;
 	readonly lastEnd: {
 		readonly end: End;
+		/** One sentence. */
 		readonly why: string;
 		readonly at: Instant;
-		readonly backOffUntil: Instant;
+		/** Null: no back-off (what forbade it is itself the reason while it lasts). */
+		readonly backOffUntil: Instant | null;
+		/** Pods that a budget kept from leaving: it is admitted again only when dry runs say that they may. */
 		readonly blocked: readonly Obstacle[];
 	} | null;
 }

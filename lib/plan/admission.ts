@@ -1,0 +1,321 @@
+// Who begins next: for every node that waits, either "admit" or the reasons why not.
+import { backOffUntil, blockedPods, memoryOf, onProbation } from "./memory.ts";
+import type { Control, Instant, NodeFacts, NodeMemory, NodeMetadata, Reboot, SentinelPod, View } from "./model.ts";
+import { clusterLimit, holdsOn, type Limit, limitNodes, policyFor, poolLimit, type Settings, windowsFor } from "./policy.ts";
+import type { Reason } from "./reasons.ts";
+import { type WindowState, windowState } from "./windows.ts";
+
+/** A node that asks for a reboot. */
+export interface WaitingNode {
+	readonly node: string;
+	readonly pool: string | null;
+	readonly systemPool: boolean;
+	readonly since: Instant | null;
+	readonly bootId: string | null;
+	readonly kernelVersion: string | null;
+	readonly packages: readonly string[];
+	/** Why it is not admitted now; empty: it is. */
+	readonly reasons: readonly Reason[];
+}
+
+export interface Candidate {
+	readonly waiting: WaitingNode;
+	readonly facts: NodeFacts;
+}
+
+export interface AdmissionInput {
+	readonly cluster: string;
+	readonly view: View;
+	/** Every reboot that keeps its room in this cluster. */
+	readonly inFlight: readonly Reboot[];
+	readonly memory: readonly NodeMemory[];
+	readonly control: Control;
+	readonly settings: Settings;
+	/** What keeps the whole cluster from beginning anything. */
+	readonly clusterReasons: readonly Reason[];
+}
+
+export interface Admission {
+	readonly waiting: readonly WaitingNode[];
+	readonly admitted: readonly Candidate[];
+	/** Nodes that must be read, and tried by dry run, before they can be admitted: the next in line. */
+	readonly toRead: readonly string[];
+}
+
+/** How many more than there is room for are read, so that one that is not fit does not cost a look. */
+const spare = 2;
+
+/** Why a node (or all of its cluster or pool) stands still by somebody's wish. */
+export function holdReasons(
+	input: { cluster: string; settings: Settings | null; control: Control; at: Instant },
+	node: string,
+	pool: string,
+	annotation: string | null,
+): readonly Reason[] {
+	const held: Reason[] = [];
+	if (input.settings !== null) for (const reason of holdsOn(input.settings, input.cluster, pool)) held.push({ kind: "held", by: "setting HOLD", reason });
+	for (const hold of input.control.holds) {
+		const covers = (hold.node === null || hold.node === node) && (hold.pool === null || hold.pool === pool);
+		if (covers && (hold.until === null || input.at < hold.until)) held.push({ kind: "held", by: hold.by, reason: hold.reason });
+	}
+	if (annotation !== null) held.push({ kind: "held", by: "its annotation", reason: annotation === "" ? "no reason given" : annotation });
+	return held;
+}
+
+/** One pod per node: of two (an update of the DaemonSet) the one that is ready and stays. */
+function onePodPerNode(pods: readonly SentinelPod[]): readonly SentinelPod[] {
+	const best = new Map<string, SentinelPod>();
+	const rank = (pod: SentinelPod) => (pod.deleting ? 0 : 2) + (pod.ready ? 1 : 0);
+	for (const pod of pods) {
+		const other = best.get(pod.node);
+		if (other === undefined || rank(pod) > rank(other)) best.set(pod.node, pod);
+	}
+	return [...best.values()];
+}
+
+class PoolWindows {
+	readonly #known = new Map<string, WindowState | null>();
+	readonly #input: AdmissionInput;
+	constructor(input: AdmissionInput) {
+		this.#input = input;
+	}
+	/** Null: no window is named for the pool, which never means "always". */
+	of(pool: string): WindowState | null {
+		let state = this.#known.get(pool);
+		if (state === undefined) {
+			const windows = windowsFor(this.#input.settings, this.#input.cluster, pool);
+			state = windows === undefined ? null : windowState(windows, this.#input.view.at);
+			this.#known.set(pool, state);
+		}
+		return state;
+	}
+}
+
+function poolState(view: View, pool: string): Reason | null {
+	if (!view.aks.known || view.aks.value.kind !== "managed") return null;
+	const found = view.aks.value.pools.find((each) => each.name === pool);
+	if (found === undefined) return null;
+	if (found.provisioningState !== "Succeeded") return { kind: "poolState", pool, state: found.provisioningState };
+	return found.powerState === "Running" ? null : { kind: "poolState", pool, state: found.powerState };
+}
+
+function windowReasons(window: WindowState | null, neededMs: number, at: Instant): readonly Reason[] {
+	if (window === null) return [{ kind: "noWindow" }];
+	if (!window.open) return [{ kind: "windowClosed", opensAt: window.opensAt }];
+	if (window.closesAt !== null && window.closesAt - at < neededMs) return [{ kind: "windowTooShort", leftMs: window.closesAt - at, neededMs }];
+	return [];
+}
+
+/** What keeps one node from beginning, whatever the room: by what is known without reading it. */
+function nodeReasons(input: AdmissionInput, pod: SentinelPod, metadata: NodeMetadata, windows: PoolWindows): readonly Reason[] {
+	const { view, settings, cluster } = input;
+	const { pool } = metadata;
+	const reasons: Reason[] = [...holdReasons({ ...input, at: view.at }, pod.node, pool, metadata.hold)];
+	if (metadata.virtual) reasons.push({ kind: "virtualNode" });
+	const policy = policyFor(settings, cluster, pool);
+	const window = windows.of(pool);
+	reasons.push(...windowReasons(window, policy.expectedDurationMs, view.at));
+	const state = poolState(view, pool);
+	if (state !== null) reasons.push(state);
+	const remembered = memoryOf(input.memory, pod.node);
+	const rebootedAt = remembered?.rebootedAt ?? null;
+	if (rebootedAt !== null && view.at < rebootedAt + policy.rebootIntervalMs)
+		reasons.push({ kind: "rebootedRecently", at: rebootedAt, until: rebootedAt + policy.rebootIntervalMs });
+	if (pod.report.kind === "report") {
+		const until = backOffUntil(remembered, pod.report.report.bootId, window ?? { open: false, opensAt: null }, view.at);
+		const end = remembered?.lastEnd;
+		if (until !== null && end) reasons.push({ kind: "backingOff", until, end: end.end, why: end.why, attempts: remembered?.attempts ?? 1 });
+	}
+	return reasons;
+}
+
+function reportReasons(pod: SentinelPod): readonly Reason[] {
+	switch (pod.report.kind) {
+		case "report":
+			return [];
+		case "none":
+			return [{ kind: "reportUnreadable", why: "there is none" }];
+		case "garbled":
+			return [{ kind: "reportUnreadable", why: pod.report.why }];
+	}
+}
+
+/** What keeps a node from beginning that only a fresh look at it and dry runs can tell. Null: it was not read. */
+function freshReasons(input: AdmissionInput, pod: SentinelPod): readonly Reason[] | null {
+	const { view } = input;
+	const reading = view.nodes.get(pod.node);
+	if (reading === undefined) return null;
+	if (!reading.known) return [{ kind: "nodeUnknown", why: reading.why }];
+	const node = reading.value;
+	if (node === "absent") return [{ kind: "nodeGone" }];
+	const reasons: Reason[] = [];
+	if (node.deleting) reasons.push({ kind: "nodeLeaving", why: "it is being deleted" });
+	const leaving = node.taints.find((taint) => leavingTaints.includes(taint));
+	if (leaving !== undefined) reasons.push({ kind: "nodeLeaving", why: `taint ${leaving}` });
+	if (!node.ready) reasons.push({ kind: "nodeNotReady" });
+	if (node.virtual) reasons.push({ kind: "virtualNode" });
+	if (node.mark.kind !== "none") reasons.push({ kind: "nodeMarked", record: node.mark.kind === "mark" ? node.mark.mark.record : "unreadable" });
+	if (pod.report.kind === "report" && pod.report.report.bootId !== node.bootId)
+		reasons.push({ kind: "reportStale", reported: pod.report.report.bootId, running: node.bootId });
+	const lastEnd = memoryOf(input.memory, pod.node)?.lastEnd;
+	if (node.unschedulable && lastEnd?.end === "released" && memoryOf(input.memory, pod.node)?.bootId === node.bootId)
+		reasons.push({ kind: "takenOver", at: lastEnd.at });
+	const known = input.view.metadata.get(pod.node)?.hold ?? null;
+	if (node.hold !== null && known === null) reasons.push({ kind: "held", by: "its annotation", reason: node.hold === "" ? "no reason given" : node.hold });
+	if (reasons.length > 0) return reasons;
+	const preflight = view.preflights.get(pod.node);
+	if (preflight === undefined) return null;
+	if (preflight.rebootPod.kind === "refused") reasons.push({ kind: "rebootPodRefused", why: preflight.rebootPod.why });
+	if (preflight.rebootPod.kind === "unknown") reasons.push({ kind: "rebootPodUnknown", why: preflight.rebootPod.why });
+	if (preflight.blocked.length > 0) reasons.push({ kind: "stillBlocked", obstacles: preflight.blocked });
+	return reasons;
+}
+
+/** Taints by which others say that they are taking the node away: the autoscaler, Karpenter, AKS' own drain. */
+const leavingTaints = [
+	"ToBeDeletedByClusterAutoscaler",
+	"karpenter.sh/disrupted",
+	"remediator.kubernetes.azure.com/unschedulable",
+	"node.cloudprovider.kubernetes.io/shutdown",
+];
+
+/** Nodes rebooted lately that are not well: nothing new begins beside them. */
+function probationReasons(input: AdmissionInput): readonly Reason[] {
+	const { view } = input;
+	const reasons: Reason[] = [];
+	for (const each of onProbation(input.memory, view.at)) {
+		const until = (each.rebootedAt ?? 0) + each.probationMs;
+		const reading = view.nodes.get(each.node);
+		if (reading === undefined || !reading.known) {
+			reasons.push({ kind: "probation", node: each.node, what: "unknown", until });
+			continue;
+		}
+		if (reading.value === "absent" || reading.value.uid !== each.nodeUid) continue;
+		if (!reading.value.ready) reasons.push({ kind: "probation", node: each.node, what: "notReady", until });
+		else if (silent(view, each.node, reading.value.bootId)) reasons.push({ kind: "probation", node: each.node, what: "silent", until });
+	}
+	return reasons;
+}
+
+/** The DaemonSet counts silent nodes for free; only when there are some is it asked whether this is one. */
+function silent(view: View, node: string, bootId: string): boolean {
+	if (view.sentinel.known && view.sentinel.value !== "absent" && view.sentinel.value.ready >= view.sentinel.value.desired) return false;
+	const pods = view.pods.get(node);
+	if (pods === undefined || !pods.known) return true;
+	return !pods.value.some(({ sentinel }) => sentinel?.ready === true && sentinel.report.kind === "report" && sentinel.report.report.bootId === bootId);
+}
+
+/** Whether nodes on probation have to be read, and whether their pods too. */
+export function probationToRead(
+	memory: readonly NodeMemory[],
+	view: Pick<View, "at" | "sentinel">,
+): { readonly nodes: readonly string[]; readonly pods: boolean } {
+	const { sentinel } = view;
+	const allReport = sentinel.known && sentinel.value !== "absent" && sentinel.value.ready >= sentinel.value.desired;
+	return { nodes: onProbation(memory, view.at).map((each) => each.node), pods: !allReport };
+}
+
+interface Room {
+	take(node: string, pool: string): Reason | null;
+}
+
+/** How many may be in flight, for the cluster and for each pool; both hold. */
+function roomOf(input: AdmissionInput): Room {
+	const { settings, cluster, view, inFlight } = input;
+	const desired = view.sentinel.known && view.sentinel.value !== "absent" ? view.sentinel.value.desired : 0;
+	const limit = limitNodes(clusterLimit(settings, cluster), desired);
+	const taken = inFlight.map((each) => ({ node: each.node.name, pool: each.node.pool }));
+	return {
+		take(node, pool) {
+			if (taken.length >= limit) return { kind: "clusterFull", limit, nodes: taken.map((each) => each.node) };
+			const ofPool = poolLimit(settings, cluster, pool);
+			if (ofPool !== undefined) {
+				const size = poolSize(ofPool, view, pool);
+				if (typeof size !== "number") return size;
+				const inPool = taken.filter((each) => each.pool === pool);
+				if (inPool.length >= size) return { kind: "poolFull", pool, limit: size, nodes: inPool.map((each) => each.node) };
+			}
+			taken.push({ node, pool });
+			return null;
+		},
+	};
+}
+
+function poolSize(limit: Limit, view: View, pool: string): number | Reason {
+	if (limit.kind === "number") return limit.nodes;
+	if (!view.poolSizes.known) return { kind: "poolSizeUnknown", why: view.poolSizes.why };
+	return limitNodes(limit, view.poolSizes.value.get(pool) ?? 0);
+}
+
+/** Longest waiting first, system pools last; names decide what is left, so that the order is one. */
+function byOrder(a: WaitingNode, b: WaitingNode): number {
+	if (a.systemPool !== b.systemPool) return a.systemPool ? 1 : -1;
+	const since = (a.since ?? Number.MAX_SAFE_INTEGER) - (b.since ?? Number.MAX_SAFE_INTEGER);
+	return since !== 0 ? since : a.node < b.node ? -1 : a.node > b.node ? 1 : 0;
+}
+
+function waitingNode(pod: SentinelPod, metadata: NodeMetadata | undefined, memory: readonly NodeMemory[]): Omit<WaitingNode, "reasons"> {
+	const report = pod.report.kind === "report" ? pod.report.report : null;
+	const remembered = memoryOf(memory, pod.node);
+	const since = report !== null && remembered?.bootId === report.bootId ? (remembered.waitingSince ?? report.since) : (report?.since ?? null);
+	return {
+		node: pod.node,
+		pool: metadata?.pool ?? null,
+		systemPool: metadata?.systemPool ?? false,
+		since,
+		bootId: report?.bootId ?? null,
+		kernelVersion: report?.kernelVersion ?? null,
+		packages: report?.packages ?? [],
+	};
+}
+
+export function admit(input: AdmissionInput): Admission {
+	const { view } = input;
+	const inFlight = new Set(input.inFlight.map((each) => each.node.name));
+	const windows = new PoolWindows(input);
+	const lined = onePodPerNode(view.waiting.known ? view.waiting.value : [])
+		.filter((pod) => !inFlight.has(pod.node))
+		.map((pod) => ({ pod, waiting: { ...waitingNode(pod, view.metadata.get(pod.node), input.memory), reasons: [] } }))
+		.sort((a, b) => byOrder(a.waiting, b.waiting));
+	const probation = probationReasons(input);
+	const room = roomOf(input);
+	const result = { waiting: [] as WaitingNode[], admitted: [] as Candidate[], toRead: [] as string[] };
+	let place = 0;
+	let first = "";
+	let spared = 0;
+	for (const { pod, waiting } of lined) {
+		const metadata = view.metadata.get(pod.node);
+		const standing: Reason[] = [...input.clusterReasons, ...reportReasons(pod)];
+		if (metadata === undefined) standing.push({ kind: "nodeUnknown", why: "its pool has not been read yet" });
+		else standing.push(...nodeReasons(input, pod, metadata, windows));
+		if (standing.length > 0 || metadata === undefined) {
+			result.waiting.push({ ...waiting, reasons: standing });
+			continue;
+		}
+		const fresh = freshReasons(input, pod);
+		if (fresh !== null && fresh.length > 0) {
+			result.waiting.push({ ...waiting, reasons: fresh });
+			continue;
+		}
+		place++;
+		if (first === "") first = pod.node;
+		const full = probation.length > 0 ? null : room.take(pod.node, metadata.pool);
+		if (full === null && probation.length === 0 && fresh !== null) {
+			const reading = view.nodes.get(pod.node);
+			if (reading?.known && reading.value !== "absent") result.admitted.push({ waiting: { ...waiting, reasons: [] }, facts: reading.value });
+			result.waiting.push({ ...waiting, reasons: [] });
+			continue;
+		}
+		if (fresh === null && (full === null || spared++ < spare)) result.toRead.push(pod.node);
+		const behind: Reason[] = place > 1 ? [{ kind: "behind", place, first }] : [];
+		const unread: Reason[] =
+			full === null && fresh === null && probation.length === 0 ? [{ kind: "nodeUnknown", why: "it is next, and is being looked at" }] : [];
+		result.waiting.push({ ...waiting, reasons: [...probation, ...(full === null ? [] : [full]), ...behind, ...unread] });
+	}
+	return result;
+}
+
+/** Pods to try by dry run before a node is admitted again: those whose budgets ended its last drain. */
+export function podsToTry(memory: readonly NodeMemory[], node: NodeFacts) {
+	return blockedPods(memoryOf(memory, node.name), node.bootId);
+}

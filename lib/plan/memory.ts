@@ -1,0 +1,102 @@
+// What is remembered of a node beyond one reboot: since when it waits, that we rebooted it, how often in a row it was given up.
+import type { EndedReboot, Instant, NodeMemory, Obstacle, SentinelPod } from "./model.ts";
+import type { WindowState } from "./windows.ts";
+
+const minuteMs = 60_000;
+export const backOffFirstMs = 15 * minuteMs;
+export const backOffLongestMs = 6 * 60 * minuteMs;
+/** What ended without a reboot is forgotten after this, when the node no longer asks. */
+const forgetMs = 24 * 60 * minuteMs;
+
+function blank(node: string, nodeUid: string, bootId: string): NodeMemory {
+	return { node, nodeUid, bootId, waitingSince: null, rebootedAt: null, rebootIntervalMs: 0, probationMs: 0, attempts: 0, lastEnd: null };
+}
+
+export function memoryOf(memory: readonly NodeMemory[], node: string): NodeMemory | undefined {
+	return memory.find((each) => each.node === node);
+}
+
+/** 15 minutes, doubled for every further time in a row, 6 hours at most. */
+export function backOffMs(attempts: number): number {
+	return Math.min(backOffLongestMs, backOffFirstMs * 2 ** Math.min(20, attempts - 1));
+}
+
+/** Whether an end counts against the node: not where what forbade it is itself the reason for as long as it lasts. */
+function backsOff(ended: EndedReboot): boolean {
+	if (ended.end === "gaveUp") return ended.cause.kind !== "windowClosed";
+	return ended.end === "cancelled" && ended.cause.kind !== "forbidden";
+}
+
+function blockedBy(ended: EndedReboot): readonly Obstacle[] {
+	if (ended.cause.kind !== "drainTimedOut") return [];
+	return ended.cause.obstacles.filter((each) => each.kind === "budget" || each.kind === "twoBudgets");
+}
+
+/** What is remembered once a reboot has ended. `why` is the sentence that people read. */
+export function afterEnd(memory: NodeMemory | undefined, ended: EndedReboot, why: string): NodeMemory {
+	const { node, policy } = ended.reboot;
+	const bootId = ended.reboot.rebooted?.bootId ?? ended.reboot.bootId;
+	const known = memory !== undefined && memory.nodeUid === node.uid ? memory : blank(node.name, node.uid, bootId);
+	const base = known.bootId === bootId ? known : { ...blank(node.name, node.uid, bootId), rebootedAt: known.rebootedAt };
+	if (ended.reboot.asks.length > 0 && ended.reboot.rebooted !== null) {
+		const rebootedAt = ended.reboot.rebooted.at;
+		return { ...base, waitingSince: null, rebootedAt, rebootIntervalMs: policy.rebootIntervalMs, probationMs: policy.probationMs, attempts: 0, lastEnd: null };
+	}
+	const counts = backsOff(ended);
+	const attempts = counts ? base.attempts + 1 : base.attempts;
+	const backOffUntil = counts ? ended.endedAt + backOffMs(attempts) : null;
+	return { ...base, attempts, lastEnd: { end: ended.end, why, at: ended.endedAt, backOffUntil, blocked: blockedBy(ended) } };
+}
+
+/** Until when the node backs off: forgotten at a new boot id and at the next opening of its window. */
+export function backOffUntil(memory: NodeMemory | undefined, bootId: string, window: WindowState, at: Instant): Instant | null {
+	const end = memory?.lastEnd;
+	if (memory === undefined || !end || end.backOffUntil === null || memory.bootId !== bootId) return null;
+	if (window.open && window.openedAt !== null && window.openedAt > end.at) return null;
+	return end.backOffUntil > at ? end.backOffUntil : null;
+}
+
+/** Pods that blocked the node's last drain, for as long as it counts. */
+export function blockedPods(memory: NodeMemory | undefined, bootId: string): readonly Obstacle[] {
+	return memory !== undefined && memory.bootId === bootId ? (memory.lastEnd?.blocked ?? []) : [];
+}
+
+/** Nodes that we rebooted and that are on probation. */
+export function onProbation(memory: readonly NodeMemory[], at: Instant): readonly NodeMemory[] {
+	return memory.filter((each) => each.rebootedAt !== null && at < each.rebootedAt + each.probationMs);
+}
+
+/** The memory with the earliest `since` of those that wait (null: not known who waits), and without what no longer matters. */
+export function refreshed(
+	memory: readonly NodeMemory[],
+	waiting: readonly SentinelPod[] | null,
+	uidOf: (node: string) => string | null,
+	at: Instant,
+): readonly NodeMemory[] {
+	const byNode = new Map(memory.map((each) => [each.node, each]));
+	const asking = new Set<string>();
+	for (const pod of waiting ?? []) {
+		asking.add(pod.node);
+		if (pod.report.kind !== "report" || pod.report.report.since === null) continue;
+		const { bootId, since } = pod.report.report;
+		const before = byNode.get(pod.node);
+		const nodeUid = uidOf(pod.node) ?? before?.nodeUid ?? "";
+		const same = before !== undefined && before.bootId === bootId;
+		const base = same
+			? before
+			: {
+					...blank(pod.node, nodeUid, bootId),
+					rebootedAt: before?.rebootedAt ?? null,
+					rebootIntervalMs: before?.rebootIntervalMs ?? 0,
+					probationMs: before?.probationMs ?? 0,
+				};
+		byNode.set(pod.node, { ...base, waitingSince: Math.min(base.waitingSince ?? since, since) });
+	}
+	return [...byNode.values()].filter((each) => (waiting !== null && asking.has(each.node)) || stillMatters(each, waiting === null, at));
+}
+
+function stillMatters(memory: NodeMemory, waitingUnknown: boolean, at: Instant): boolean {
+	if (memory.rebootedAt !== null && at < memory.rebootedAt + Math.max(memory.rebootIntervalMs, memory.probationMs)) return true;
+	if (memory.lastEnd !== null && at < memory.lastEnd.at + forgetMs) return true;
+	return waitingUnknown && memory.waitingSince !== null;
+}

@@ -1,0 +1,250 @@
+// One look at one cluster, thought through: what every reboot in flight becomes, what is adopted, who begins, what is to be done, and
+// why the others wait. Pure: performs nothing and knows no clock.
+import { type Action, actionsFor } from "./actions.ts";
+import { type AdmissionInput, admit, holdReasons, type WaitingNode } from "./admission.ts";
+import { adopt } from "./adoption.ts";
+import { explainCause } from "./explain.ts";
+import { afterEnd, memoryOf, refreshed } from "./memory.ts";
+import type { Control, EndedReboot, Instant, NodeFacts, NodeMemory, Reboot, SentinelDaemonSet, View } from "./model.ts";
+import { type ClusterTarget, covers, policyFor, poolScopes, type SettingProblem, type Settings, targetId, windowsFor } from "./policy.ts";
+import type { Reason } from "./reasons.ts";
+import { type RebootView, type Stepped, step } from "./step.ts";
+import { windowState } from "./windows.ts";
+
+export interface PlanInput {
+	readonly target: ClusterTarget;
+	/** Our name: what the owner Lease must say. */
+	readonly us: string;
+	readonly view: View;
+	readonly records: readonly Reboot[];
+	readonly memory: readonly NodeMemory[];
+	readonly control: Control;
+	/** Null: they are wrong, and nothing new is begun. */
+	readonly settings: Settings | null;
+	readonly problems: readonly SettingProblem[];
+	/** The cluster is in `CLUSTERS`; one that was dropped is only recovered. */
+	readonly configured: boolean;
+	/** Policy for what is adopted while the settings are wrong. */
+	readonly fallback: Settings;
+	readonly lastLookAt: Instant | null;
+	/** A fresh id from which those of new records are made. */
+	readonly newId: string;
+}
+
+export interface PlannedStep extends Stepped {
+	readonly before: Reboot;
+}
+
+export interface Plan {
+	readonly steps: readonly PlannedStep[];
+	readonly ended: readonly EndedReboot[];
+	readonly adopted: readonly Reboot[];
+	readonly admitted: readonly Reboot[];
+	/** The owner Lease is nobody's and there is work: write our name into it. */
+	readonly claim: boolean;
+	/** In the order in which they are to be done: recovery before admissions. Per reboot, the first that fails ends its list. */
+	readonly actions: readonly Action[];
+	readonly memory: readonly NodeMemory[];
+	readonly waiting: readonly WaitingNode[];
+	/** What keeps the cluster as a whole from beginning anything. */
+	readonly clusterReasons: readonly Reason[];
+	/** Nodes that have to be read before they can be admitted. */
+	readonly toRead: readonly string[];
+}
+
+/** What forbids new work of any kind, and brings back what is not yet asked for. */
+function forbiddenHere(input: PlanInput): readonly Reason[] {
+	const reasons: Reason[] = [];
+	const first = input.problems[0];
+	if (input.settings === null) {
+		const text = first === undefined ? "they could not be read" : `${first.setting}: ${JSON.stringify(first.part)}, expected ${first.expected}`;
+		reasons.push({ kind: "settingsWrong", problems: Math.max(1, input.problems.length), first: text });
+	}
+	if (!input.configured) reasons.push({ kind: "removed" });
+	if (input.settings?.dryRun === true) reasons.push({ kind: "dryRun" });
+	return reasons;
+}
+
+/** What only new work needs, and is missing or not known: recovery goes on without it. */
+function missingHere(input: PlanInput): readonly Reason[] {
+	const { view, us } = input;
+	const reasons: Reason[] = [];
+	if (!view.clusterUid.known) reasons.push({ kind: "clusterUnknown", why: view.clusterUid.why });
+	if (!view.owner.known) reasons.push({ kind: "ownerUnknown", why: view.owner.why });
+	else if (view.owner.value.kind === "named" && view.owner.value.holder !== us) reasons.push({ kind: "notOwner", owner: view.owner.value.holder, us });
+	if (!view.sentinel.known) reasons.push({ kind: "sentinelUnknown", why: view.sentinel.why });
+	else if (view.sentinel.value === "absent") reasons.push({ kind: "sentinelAbsent" });
+	if (!view.waiting.known) reasons.push({ kind: "waitingUnknown", why: view.waiting.why });
+	if (!view.aks.known) reasons.push({ kind: "clusterStateUnknown", why: view.aks.why });
+	else if (view.aks.value.kind === "absent") reasons.push({ kind: "clusterState", state: "not found" });
+	else if (view.aks.value.kind === "managed") {
+		const { provisioningState, powerState } = view.aks.value;
+		if (powerState !== "Running") reasons.push({ kind: "clusterState", state: powerState });
+		else if (provisioningState !== "Succeeded") reasons.push({ kind: "clusterState", state: provisioningState });
+	}
+	return reasons;
+}
+
+/**
+ * A pool scope of a cluster named in full that no pool matches: probably a typing error, so nothing begins until it is mended.
+ * (A wildcard in the cluster's part is meant for those clusters that have such a pool.)
+ */
+function unmatchedPoolScopes(input: PlanInput): readonly Reason[] {
+	const { settings, view, target } = input;
+	if (settings === null || !view.poolSizes.known) return [];
+	const inAzure = view.aks.known && view.aks.value.kind === "managed" ? view.aks.value.pools.map((each) => each.name) : [];
+	const pools = [...view.poolSizes.value.keys(), ...inAzure];
+	const unmatched = poolScopes(settings, target.name).filter(
+		(scope) => !scope.cluster.includes("*") && !pools.some((pool) => covers(scope, target.name, pool)),
+	);
+	return unmatched.map((scope) => ({ kind: "poolScopeUnmatched", scope: `${scope.cluster}/${scope.pool}` }));
+}
+
+function ownedByOther(input: PlanInput): string | null {
+	const { owner } = input.view;
+	return owner.known && owner.value.kind === "named" && owner.value.holder !== input.us ? owner.value.holder : null;
+}
+
+function rebootView(input: PlanInput, reboot: Reboot, forbidden: readonly Reason[], missing: readonly Reason[]): RebootView {
+	const { view, settings, target, control } = input;
+	const node = view.nodes.get(reboot.node.name) ?? { known: false as const, why: "it was not read" };
+	const annotation = node.known && node.value !== "absent" ? node.value.hold : null;
+	const { pool } = reboot.node;
+	const held = holdReasons({ cluster: target.name, settings, control, at: view.at }, reboot.node.name, pool, annotation);
+	const absent = missing.filter((reason) => reason.kind === "sentinelAbsent");
+	const windows = settings === null ? undefined : windowsFor(settings, target.name, pool);
+	return {
+		at: view.at,
+		node,
+		pods: view.pods.get(reboot.node.name) ?? { known: false, why: "its pods were not read" },
+		daemonSets: view.daemonSets,
+		// A sentinel that is known to be gone will not come to say anything: no use in waiting for it.
+		forbidden: [...forbidden, ...held, ...absent][0] ?? null,
+		impediments: [...missing, ...poolImpediments(view, pool)],
+		window: settings === null ? null : windows === undefined ? { open: false, opensAt: null } : windowState(windows, view.at),
+		lastLookAt: input.lastLookAt,
+	};
+}
+
+function poolImpediments(view: View, pool: string): readonly Reason[] {
+	if (!view.aks.known || view.aks.value.kind !== "managed") return [];
+	const found = view.aks.value.pools.find((each) => each.name === pool);
+	return found !== undefined && found.provisioningState !== "Succeeded" ? [{ kind: "poolState", pool, state: found.provisioningState }] : [];
+}
+
+/** Marked nodes without a record that are ours to adopt: the Lease decides; where it is nobody's or cannot be read, the mark's own word. */
+export function toAdopt(view: Pick<View, "owner" | "cordoned">, records: readonly Reboot[], us: string): readonly NodeFacts[] {
+	const { owner } = view;
+	const named = owner.known && owner.value.kind === "named" ? owner.value.holder : null;
+	if (named !== null && named !== us) return [];
+	const inFlight = new Set(records.map((each) => each.node.name));
+	return view.cordoned.filter((node) => {
+		if (node.mark.kind === "none" || inFlight.has(node.name)) return false;
+		return named === us || (node.mark.kind === "mark" && node.mark.mark.owner === us);
+	});
+}
+
+function adoptions(input: PlanInput): readonly Reboot[] {
+	const { view, target } = input;
+	const uid = view.clusterUid.known ? view.clusterUid.value : "";
+	return toAdopt(view, input.records, input.us).map((node, i) =>
+		adopt({
+			at: view.at,
+			node,
+			cluster: { name: target.name, id: targetId(target), uid },
+			policy: policyFor(input.settings ?? input.fallback, target.name, node.pool),
+			newId: `${input.newId}-a${i}`,
+		}),
+	);
+}
+
+function admitted(input: PlanInput, waiting: WaitingNode, facts: NodeFacts, number: number, settings: Settings): Reboot {
+	const { at } = input.view;
+	const policy = policyFor(settings, input.target.name, facts.pool);
+	return {
+		schema: 1,
+		id: `${input.newId}-${number}`,
+		cluster: { name: input.target.name, id: targetId(input.target), uid: input.view.clusterUid.known ? input.view.clusterUid.value : "" },
+		node: { name: facts.name, uid: facts.uid, pool: facts.pool },
+		bootId: facts.bootId,
+		kernelVersion: facts.kernelVersion,
+		packages: waiting.packages.slice(0, 50),
+		waitingSince: waiting.since,
+		foundCordoned: facts.unschedulable,
+		adopted: false,
+		policy,
+		admittedAt: at,
+		phase: "cordoning",
+		phaseSince: at,
+		deadlineAt: at + policy.beforeDrainMs + 120_000,
+		deadlinePutOff: false,
+		notBefore: at + policy.beforeDrainMs,
+		ending: null,
+		asks: [],
+		daemonPods: [],
+		obstacles: [],
+		drainedAt: null,
+		harsher: null,
+		alarmed: false,
+		trouble: null,
+		rebooted: null,
+		timeline: [{ phase: "cordoning", at }],
+	};
+}
+
+/** Everything of ours in a cluster that the Lease gives to another: let go, without touching it. */
+function letGo(input: PlanInput, owner: string): readonly PlannedStep[] {
+	return input.records.map((before) => {
+		const cause = { kind: "ownerChanged", owner } as const;
+		return { before, reboot: before, ended: { end: "released", cause }, moves: [{ kind: "ended", from: before.phase, to: "released", cause }] };
+	});
+}
+
+function endedOf(steps: readonly PlannedStep[], at: Instant): readonly EndedReboot[] {
+	return steps.flatMap(({ reboot, ended }) => (ended === null ? [] : [{ reboot, ...ended, endedAt: at }]));
+}
+
+function remember(input: PlanInput, ended: readonly EndedReboot[]): readonly NodeMemory[] {
+	const { view } = input;
+	let memory = refreshed(input.memory, view.waiting.known ? view.waiting.value : null, (node) => view.metadata.get(node)?.uid ?? null, view.at);
+	for (const each of ended) {
+		const { name } = each.reboot.node;
+		const next = afterEnd(memoryOf(memory, name), each, explainCause(each.cause, each.reboot.node.name));
+		memory = [...memory.filter((one) => one.node !== name), ...(each.end === "replaced" ? [] : [next])];
+	}
+	return [...memory].sort((a, b) => (a.node < b.node ? -1 : a.node > b.node ? 1 : 0));
+}
+
+export function plan(input: PlanInput): Plan {
+	const { view, settings, us } = input;
+	const forbidden = forbiddenHere(input);
+	const missing = missingHere(input);
+	const other = ownedByOther(input);
+	const viewOf = (reboot: Reboot) => rebootView(input, reboot, forbidden, missing);
+	const steps = other !== null ? letGo(input, other) : input.records.map((before) => ({ before, ...step(before, viewOf(before)) }));
+	const ended = endedOf(steps, view.at);
+	const going = steps.flatMap(({ reboot, ended: end }) => (end === null ? [reboot] : []));
+	const adopted = adoptions(input);
+	const memory = remember(input, ended);
+	const clusterReasons = [...forbidden, ...missing, ...unmatchedPoolScopes(input)];
+	const unclaimed = view.owner.known && view.owner.value.kind === "absent";
+	const admission = admissionOf(input, { inFlight: [...going, ...adopted], memory, clusterReasons });
+	// Whom the Lease does not name begins nothing: the name is written first, and seen by the next look.
+	const newcomers = unclaimed || settings === null ? [] : admission.admitted.map(({ waiting, facts }, i) => admitted(input, waiting, facts, i, settings));
+	const claim = unclaimed && input.settings?.dryRun !== true && input.configured && (admission.admitted.length > 0 || adopted.length > 0 || going.length > 0);
+	const waiting = unclaimed
+		? admission.waiting.map((each) => (each.reasons.length > 0 ? each : { ...each, reasons: [{ kind: "claiming" } as const] }))
+		: admission.waiting;
+	const sentinel: SentinelDaemonSet | null = view.sentinel.known && view.sentinel.value !== "absent" ? view.sentinel.value : null;
+	const touched = other !== null ? [] : [...steps.map(({ reboot }) => reboot), ...adopted, ...newcomers];
+	const endedIds = new Set(ended.map((each) => each.reboot.id));
+	const actions = touched
+		.flatMap((reboot) => actionsFor(reboot, viewOf(reboot), us, sentinel))
+		.filter((action) => !endedIds.has(action.record) || action.kind === "deleteRebootPod");
+	return { steps, ended, adopted, admitted: newcomers, claim, actions, memory, waiting, clusterReasons, toRead: admission.toRead };
+}
+
+function admissionOf(input: PlanInput, now: Pick<AdmissionInput, "inFlight" | "memory" | "clusterReasons">) {
+	const settings = input.settings ?? input.fallback;
+	return admit({ cluster: input.target.name, view: input.view, control: input.control, settings, ...now });
+}

@@ -1,0 +1,160 @@
+// The lock on a cluster: one row with holder and fence. Every write goes through it in one transaction with the row's ETag, so that a
+// worker whose lease has passed on cannot write. It is left to run out, never given back; its row is never deleted.
+import type { Instant } from "../plan/model.ts";
+import { CallError } from "./call-error.ts";
+import { hotBefore, type LeaseRow, leaseKey, leaseOf, leaseValues } from "./rows.ts";
+import type { Clock, Ids, Row, RowWrite, Table } from "./world.ts";
+
+export const leaseMs = 15_000;
+/** Renewed at least this often: every act takes 10 s at most, and so ends before the lease does. */
+export const renewEveryMs = 5_000;
+
+export type Commit =
+	| { readonly kind: "written"; readonly etags: ReadonlyMap<string, string>; readonly at: Instant }
+	/** Somebody else wrote first, or the lease is not ours (any more): stop. */
+	| { readonly kind: "lost"; readonly why: string };
+
+export type Take =
+	| { readonly kind: "held"; readonly lease: Lease }
+	| { readonly kind: "heldByOther"; readonly holder: string; readonly forMs: number }
+	| { readonly kind: "lost"; readonly why: string };
+
+export interface LeasePorts {
+	readonly table: Table;
+	readonly clock: Clock;
+	readonly ids: Ids;
+}
+
+/**
+ * Takes or renews the lease on a partition whose rows were just read. Success also proves that no row of it was written since.
+ * Age is judged by the service's clock on both sides: when it wrote the row, and when it answered.
+ */
+export async function takeLease(
+	ports: LeasePorts,
+	partition: string,
+	worker: string,
+	read: { readonly rows: readonly Row[]; readonly at: Instant },
+): Promise<Take> {
+	const row = read.rows.find((each) => each.key === leaseKey);
+	const before = row === undefined ? null : leaseOf(row.values);
+	if (row !== undefined && before !== null && before.holder !== worker && read.at - row.writtenAt < leaseMs) {
+		return { kind: "heldByOther", holder: before.holder, forMs: leaseMs - (read.at - row.writtenAt) };
+	}
+	const fence = before === null ? 1 : before.holder === worker ? before.fence : before.fence + 1;
+	const lease = new Lease(ports, partition, { holder: worker, fence, writeId: "", lookedAt: before?.lookedAt ?? null }, row?.etag ?? null, read.at);
+	const taken = await lease.commit([]);
+	return taken.kind === "written" ? { kind: "held", lease } : taken;
+}
+
+export class Lease {
+	readonly #ports: LeasePorts;
+	readonly #partition: string;
+	#row: LeaseRow;
+	#etag: string | null;
+	#lost: string | null = null;
+	#renewedAt: number;
+	/** The service's clock at a moment of ours. */
+	#service: { readonly at: Instant; readonly local: number };
+	/** Writes go one by one: each needs the ETag of the one before. */
+	#queue: Promise<unknown> = Promise.resolve();
+
+	constructor(ports: LeasePorts, partition: string, row: LeaseRow, etag: string | null, at: Instant) {
+		this.#ports = ports;
+		this.#partition = partition;
+		this.#row = row;
+		this.#etag = etag;
+		this.#renewedAt = ports.clock.now();
+		this.#service = { at, local: ports.clock.now() };
+	}
+
+	get fence(): number {
+		return this.#row.fence;
+	}
+
+	/** The last successful look before this tick. */
+	get lookedAt(): Instant | null {
+		return this.#row.lookedAt;
+	}
+
+	/** The service's clock, as far as it is known here. Never goes back. */
+	now(): Instant {
+		return this.#service.at + Math.max(0, this.#ports.clock.now() - this.#service.local);
+	}
+
+	/** To be written with the next write: the look succeeded. */
+	looked(at: Instant): void {
+		this.#row = { ...this.#row, lookedAt: at };
+	}
+
+	/** All of the writes with the lease, or none. */
+	commit(writes: readonly RowWrite[]): Promise<Commit> {
+		const result = this.#queue.then(() => this.#write(writes));
+		this.#queue = result.catch(() => undefined);
+		return result;
+	}
+
+	/** Renews the lease where it is due; false when it is lost, and nothing more may be done. */
+	async hold(): Promise<boolean> {
+		if (this.#lost !== null) return false;
+		if (this.#ports.clock.now() - this.#renewedAt < renewEveryMs) return true;
+		return (await this.commit([])).kind === "written";
+	}
+
+	/** Keeps the lease while something takes long. */
+	async keepWhile<T>(work: Promise<T>): Promise<T> {
+		const done = new AbortController();
+		const keeping = (async () => {
+			while (!done.signal.aborted) {
+				await this.#ports.clock.wait(renewEveryMs, done.signal);
+				if (!done.signal.aborted && !(await this.hold().catch(() => false))) return;
+			}
+		})();
+		try {
+			return await work;
+		} finally {
+			done.abort();
+			await keeping;
+		}
+	}
+
+	async #write(writes: readonly RowWrite[]): Promise<Commit> {
+		if (this.#lost !== null) return { kind: "lost", why: this.#lost };
+		const writeId = this.#ports.ids.next();
+		const row = { ...this.#row, writeId };
+		const values = leaseValues(row);
+		const own: RowWrite = this.#etag === null ? { kind: "insert", key: leaseKey, values } : { kind: "replace", key: leaseKey, values, etag: this.#etag };
+		const all = [own, ...writes];
+		const sentAt = this.#ports.clock.now();
+		try {
+			const { etags, at } = await this.#ports.table.transact(this.#partition, all);
+			return this.#written(row, sentAt, new Map(all.map((write, i) => [write.key, etags[i] ?? ""])), at);
+		} catch (error) {
+			if (!(error instanceof CallError)) throw error;
+			const conflict = error.failure === "precondition" || error.failure === "conflict" || error.failure === "notFound";
+			if (!conflict && !error.mayHaveApplied) throw error;
+			return this.#readBack(row, sentAt, all, error);
+		}
+	}
+
+	/** After a conflict or an unknown result only the row itself tells: our writeId there means that it was ours. */
+	async #readBack(row: LeaseRow, sentAt: number, writes: readonly RowWrite[], error: CallError): Promise<Commit> {
+		const { rows, at } = await this.#ports.table.query(this.#partition, { before: hotBefore });
+		const found = rows.find((each) => each.key === leaseKey);
+		if (found !== undefined && leaseOf(found.values).writeId === row.writeId) {
+			const etags = new Map(writes.map((write) => [write.key, rows.find((each) => each.key === write.key)?.etag ?? ""]));
+			return this.#written(row, sentAt, etags, at);
+		}
+		this.#lost = error.message;
+		return { kind: "lost", why: error.message };
+	}
+
+	#written(row: LeaseRow, sentAt: number, etags: ReadonlyMap<string, string>, at: Instant): Commit {
+		this.#row = row;
+		this.#etag = etags.get(leaseKey) ?? this.#etag;
+		this.#renewedAt = sentAt;
+		const local = this.#ports.clock.now();
+		// The service tells whole seconds: its clock as we count it on never goes back.
+		this.#service = { at: Math.max(at, this.now()), local };
+		return { kind: "written", etags, at };
+	}
+}

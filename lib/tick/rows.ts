@@ -1,0 +1,181 @@
+// How records become rows of the table and back. Instants are ISO strings; long texts are cut over several properties, since one holds
+// 32 Ki characters. A row that cannot be read is kept and told of, never dropped.
+import type { Control, EndedReboot, Instant, NodeMemory, Reboot } from "../plan/model.ts";
+import type { ClusterTarget } from "../plan/policy.ts";
+import { messageOf } from "./call-error.ts";
+import type { Connection, Row, Scalar } from "./world.ts";
+
+/** Below this the rows that every look reads; history lies behind it. */
+export const hotBefore = "z";
+export const leaseKey = "lease";
+export const controlKey = "control";
+export const memoryKey = "memory";
+export const fleetPartition = "fleet";
+const recordPrefix = "reboot-";
+
+/** Partition of a cluster; its name holds letters, digits, `-` and `_` only. */
+export function partitionOf(cluster: string): string {
+	return `cluster-${cluster}`;
+}
+
+export function recordKey(id: string): string {
+	return `${recordPrefix}${id}`;
+}
+
+/** History is sorted newest first. */
+export function historyKey(ended: EndedReboot): string {
+	const newestFirst = String(9_999_999_999_999 - ended.endedAt).padStart(13, "0");
+	return `z-ended-${newestFirst}-${ended.reboot.id}`;
+}
+
+type Values = Readonly<Record<string, Scalar>>;
+
+/** Characters in one property: below the service's 32 Ki, which it counts in UTF-16. */
+const propertyChars = 32_000;
+
+export function textValues(name: string, text: string): Record<string, string> {
+	const values: Record<string, string> = {};
+	for (let i = 0, from = 0; from < text.length || i === 0; i++, from += propertyChars)
+		values[i === 0 ? name : `${name}${i}`] = text.slice(from, from + propertyChars);
+	return values;
+}
+
+export function textOf(values: Values, name: string): string {
+	let text = "";
+	for (let i = 0; ; i++) {
+		const part = values[i === 0 ? name : `${name}${i}`];
+		if (typeof part !== "string") return text;
+		text += part;
+	}
+}
+
+export function isoOf(at: Instant): string {
+	return new Date(at).toISOString();
+}
+
+function instantOf(value: Scalar | undefined): Instant | null {
+	const at = typeof value === "string" ? Date.parse(value) : Number.NaN;
+	return Number.isNaN(at) ? null : at;
+}
+
+export interface LeaseRow {
+	readonly holder: string;
+	/** Grows with every change of holder, and never goes back. */
+	readonly fence: number;
+	/** Of the last write: one that finds its own id there was applied. */
+	readonly writeId: string;
+	/** The last successful look at the cluster. */
+	readonly lookedAt: Instant | null;
+}
+
+export function leaseValues(lease: LeaseRow): Values {
+	const { holder, fence, writeId, lookedAt } = lease;
+	return { holder, fence, writeId, ...(lookedAt === null ? {} : { lookedAt: isoOf(lookedAt) }) };
+}
+
+export function leaseOf(values: Values): LeaseRow {
+	const fence = typeof values.fence === "number" ? values.fence : 0;
+	return { holder: String(values.holder ?? ""), fence, writeId: String(values.writeId ?? ""), lookedAt: instantOf(values.lookedAt) };
+}
+
+export function recordValues(reboot: Reboot): Values {
+	return {
+		schema: reboot.schema,
+		node: reboot.node.name,
+		phase: reboot.phase,
+		phaseSince: isoOf(reboot.phaseSince),
+		...textValues("json", JSON.stringify(reboot)),
+	};
+}
+
+export type ReadRecord = { readonly kind: "record"; readonly reboot: Reboot } | { readonly kind: "unreadable"; readonly why: string };
+
+export function recordOf(row: Row): ReadRecord {
+	if (row.values.schema !== 1) return { kind: "unreadable", why: `schema ${String(row.values.schema)}, expected 1` };
+	try {
+		return { kind: "record", reboot: JSON.parse(textOf(row.values, "json")) as Reboot };
+	} catch (error) {
+		return { kind: "unreadable", why: messageOf(error) };
+	}
+}
+
+export function isRecordKey(key: string): boolean {
+	return key.startsWith(recordPrefix);
+}
+
+export function historyValues(ended: EndedReboot): Values {
+	const { reboot, end, endedAt } = ended;
+	return { schema: 1, node: reboot.node.name, pool: reboot.node.pool, end, endedAt: isoOf(endedAt), ...textValues("json", JSON.stringify(ended)) };
+}
+
+export function memoryValues(memory: readonly NodeMemory[]): Values {
+	return { schema: 1, ...textValues("json", JSON.stringify(memory)) };
+}
+
+export function memoryOfRow(values: Values): readonly NodeMemory[] {
+	try {
+		const parsed: unknown = JSON.parse(textOf(values, "json"));
+		return Array.isArray(parsed) ? (parsed as NodeMemory[]) : [];
+	} catch {
+		// Losing the memory costs at most one more reboot per node; refusing to go on would cost every node.
+		return [];
+	}
+}
+
+export function controlValues(control: Control): Values {
+	return { schema: 1, ...textValues("json", JSON.stringify(control)) };
+}
+
+/** What people asked; null when it cannot be read, which is no permission for anything. */
+export function controlOf(values: Values): Control | null {
+	const text = textOf(values, "json");
+	if (text === "") return { holds: [] };
+	try {
+		const parsed: unknown = JSON.parse(text);
+		const holds = typeof parsed === "object" && parsed !== null && "holds" in parsed ? parsed.holds : null;
+		return Array.isArray(holds) ? { holds: holds as Control["holds"] } : null;
+	} catch {
+		return null;
+	}
+}
+
+/** A cluster's row of the partition `fleet`. */
+export interface FleetRow {
+	readonly target: ClusterTarget;
+	readonly fence: number;
+	/** Reboots may be in flight there, also when the cluster is no longer in `CLUSTERS`. */
+	readonly inFlight: boolean;
+	readonly connection: Connection | null;
+	readonly writtenAt: Instant;
+	/** JSON of what people see of the cluster. */
+	readonly summary: string;
+	/** `metadata.uid` of its namespace kube-system, once it was read. */
+	readonly clusterUid: string;
+	readonly etag: string;
+}
+
+export function fleetValues(row: Omit<FleetRow, "etag" | "writtenAt">): Values {
+	const { target, fence, inFlight, connection, summary, clusterUid } = row;
+	const server = connection === null ? {} : { server: connection.server, ...textValues("caData", connection.caData) };
+	return { schema: 1, target: JSON.stringify(target), fence, inFlight, clusterUid, ...server, ...textValues("summary", summary) };
+}
+
+export function fleetOf(row: Row): FleetRow | null {
+	try {
+		const target = JSON.parse(String(row.values.target)) as ClusterTarget;
+		if (typeof target.name !== "string") return null;
+		const { server } = row.values;
+		return {
+			target,
+			fence: typeof row.values.fence === "number" ? row.values.fence : 0,
+			inFlight: row.values.inFlight === true,
+			connection: typeof server === "string" ? { server, caData: textOf(row.values, "caData") } : null,
+			writtenAt: row.writtenAt,
+			summary: textOf(row.values, "summary"),
+			clusterUid: String(row.values.clusterUid ?? ""),
+			etag: row.etag,
+		};
+	} catch {
+		return null;
+	}
+}
