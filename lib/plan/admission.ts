@@ -299,7 +299,7 @@ export function admit(input: AdmissionInput): Admission {
 		}
 		place++;
 		if (first === "") first = pod.node;
-		const full = probation.length > 0 ? null : room.take(pod.node, metadata.pool);
+		const full = room.take(pod.node, metadata.pool);
 		if (full === null && probation.length === 0 && fresh !== null) {
 			const reading = view.nodes.get(pod.node);
 			if (reading?.known && reading.value !== "absent") result.admitted.push({ waiting: { ...waiting, reasons: [] }, facts: reading.value });
@@ -308,8 +308,7 @@ export function admit(input: AdmissionInput): Admission {
 		}
 		if (fresh === null && (full === null || spared++ < spare)) result.toRead.push(pod.node);
 		const behind: Reason[] = place > 1 ? [{ kind: "behind", place, first }] : [];
-		const unread: Reason[] =
-			full === null && fresh === null && probation.length === 0 ? [{ kind: "nodeUnknown", why: "it is next, and is being looked at" }] : [];
+		const unread: Reason[] = full === null && fresh === null && probation.length === 0 ? [{ kind: "next" }] : [];
 		result.waiting.push({ ...waiting, reasons: [...probation, ...(full === null ? [] : [full]), ...behind, ...unread] });
 	}
 	return result;

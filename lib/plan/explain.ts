@@ -91,6 +91,8 @@ export function explainReason(reason: Reason): string {
 			return `it could not be read whom the cluster belongs to: ${reason.why}`;
 		case "claiming":
 			return "the cluster was nobody's, and is being claimed";
+		case "next":
+			return "it is next, and is being looked at";
 		case "clusterUnknown":
 			return `the cluster's own id could not be read: ${reason.why}`;
 		case "sentinelAbsent":

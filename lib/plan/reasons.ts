@@ -21,6 +21,7 @@ export type Reason =
 	| { readonly kind: "notOwner"; readonly owner: string; readonly us: string }
 	| { readonly kind: "ownerUnknown"; readonly why: string }
 	| { readonly kind: "claiming" }
+	| { readonly kind: "next" }
 	| { readonly kind: "clusterUnknown"; readonly why: string }
 	| { readonly kind: "sentinelAbsent" }
 	| { readonly kind: "sentinelUnknown"; readonly why: string }

@@ -1,0 +1,288 @@
+// Looking at a cluster. Idle: three small requests, whatever its size. Beyond that, only nodes that matter now are read. What only new
+// work needs may fail and becomes a reason; what recovery needs (the cordoned nodes) fails the look.
+import { podsToTry, probationToRead } from "../plan/admission.ts";
+import {
+	type AksFacts,
+	type DaemonSetRef,
+	type Instant,
+	known,
+	type NodeFacts,
+	type NodeMemory,
+	type NodeMetadata,
+	type Obstacle,
+	type OwnerSeen,
+	type Preflight,
+	type Reading,
+	type Reboot,
+	type SentinelDaemonSet,
+	type SentinelPod,
+	unknown,
+	type View,
+} from "../plan/model.ts";
+import { toAdopt } from "../plan/plan.ts";
+import { type ClusterTarget, poolScopes, type Settings } from "../plan/policy.ts";
+import { CallError } from "./call-error.ts";
+import { sideBySide } from "./perform.ts";
+import type { Clock, ClusterApi, Clusters } from "./world.ts";
+
+const minuteMs = 60_000;
+const metadataMs = 10 * minuteMs;
+const ownerMs = 10 * minuteMs;
+const aksMs = 30_000;
+const daemonSetsMs = 30_000;
+/** Nodes whose metadata is read one by one rather than by a list of all. */
+const fewNodes = 20;
+const readsAtOnce = 8;
+/** How often the line is read on behind candidates that turn out not to be fit. */
+const candidateRounds = 5;
+
+interface Cached<T> {
+	readonly at: number;
+	readonly value: T;
+}
+
+/** What a worker keeps of a cluster between looks. Nothing depends on it but the number of requests. */
+export class ClusterCache {
+	metadata = new Map<string, Cached<NodeMetadata>>();
+	allMetadataAt: number | null = null;
+	poolSizes: ReadonlyMap<string, number> | null = null;
+	clusterUid: string | null = null;
+	owner: Cached<OwnerSeen> | null = null;
+	aks: Cached<AksFacts> | null = null;
+	daemonSets: Cached<readonly DaemonSetRef[]> | null = null;
+}
+
+export interface ObserveInput {
+	readonly target: ClusterTarget;
+	readonly us: string;
+	readonly at: Instant;
+	readonly records: readonly Reboot[];
+	readonly memory: readonly NodeMemory[];
+	/** Null: they are wrong; candidates are not read. */
+	readonly settings: Settings | null;
+	/** Which nodes would have to be read next, by what was seen so far. */
+	readonly nextToRead: (view: View) => readonly string[];
+}
+
+export async function reading<T>(work: Promise<T>): Promise<Reading<T>> {
+	try {
+		return known(await work);
+	} catch (error) {
+		if (!(error instanceof CallError)) throw error;
+		return unknown(error.message);
+	}
+}
+
+export class Observer {
+	readonly #api: ClusterApi;
+	readonly #clusters: Clusters;
+	readonly #clock: Clock;
+	readonly #cache: ClusterCache;
+
+	constructor(ports: { api: ClusterApi; clusters: Clusters; clock: Clock; cache: ClusterCache }) {
+		this.#api = ports.api;
+		this.#clusters = ports.clusters;
+		this.#clock = ports.clock;
+		this.#cache = ports.cache;
+	}
+
+	async look(input: ObserveInput): Promise<View> {
+		const [waiting, sentinel, cordoned] = await Promise.all([
+			reading(this.#api.listWaiting()),
+			reading(this.#api.sentinelDaemonSet()),
+			this.#api.listCordoned(),
+		]);
+		const marked = cordoned.filter((node) => node.mark.kind !== "none");
+		const work = input.records.length > 0 || marked.length > 0 || (waiting.known && waiting.value.length > 0);
+		const owner = await this.#owner(work);
+		const view: View = {
+			at: input.at,
+			clusterUid: work ? await this.#clusterUid() : unknown("it was not needed"),
+			owner,
+			aks: work ? await this.#aks(input.target) : unknown("it was not needed"),
+			sentinel,
+			waiting,
+			metadata: new Map(),
+			poolSizes: unknown("they were not needed"),
+			cordoned,
+			nodes: new Map(),
+			pods: new Map(),
+			daemonSets: unknown("they were not needed"),
+			preflights: new Map(),
+		};
+		if (!work) return view;
+		const inFlight = await this.#readInFlight(view, input);
+		const described = { ...inFlight, ...(await this.#describe(inFlight, input)) };
+		return this.#readCandidates(described, input);
+	}
+
+	/** The owner Lease is read when there is something to do, and otherwise now and then, so that a stranger's cluster is told of. */
+	async #owner(work: boolean): Promise<Reading<OwnerSeen>> {
+		const cached = this.#cache.owner;
+		if (!work && cached !== null && this.#clock.now() - cached.at < ownerMs) return known(cached.value);
+		const owner = await reading(this.#api.owner());
+		if (owner.known) this.#cache.owner = { at: this.#clock.now(), value: owner.value };
+		return owner;
+	}
+
+	async #clusterUid(): Promise<Reading<string>> {
+		if (this.#cache.clusterUid !== null) return known(this.#cache.clusterUid);
+		const uid = await reading(this.#api.clusterUid());
+		if (uid.known) this.#cache.clusterUid = uid.value;
+		return uid;
+	}
+
+	async #aks(target: ClusterTarget): Promise<Reading<AksFacts>> {
+		const cached = this.#cache.aks;
+		if (cached !== null && this.#clock.now() - cached.at < aksMs) return known(cached.value);
+		const aks = await reading(this.#clusters.aks(target));
+		if (aks.known) this.#cache.aks = { at: this.#clock.now(), value: aks.value };
+		return aks;
+	}
+
+	async #daemonSets(): Promise<Reading<readonly DaemonSetRef[]>> {
+		const cached = this.#cache.daemonSets;
+		if (cached !== null && this.#clock.now() - cached.at < daemonSetsMs) return known(cached.value);
+		const list = await reading(this.#api.listDaemonSets());
+		if (list.known) this.#cache.daemonSets = { at: this.#clock.now(), value: list.value };
+		return list;
+	}
+
+	/** Nodes with a record or a mark, each with its pods: the node first, so that a pod that came after the cordon is seen. */
+	async #readInFlight(view: View, input: ObserveInput): Promise<View> {
+		const nodes = new Map(view.nodes);
+		const pods = new Map(view.pods);
+		const wanted = new Map<string, Reboot | null>(toAdopt(view, input.records, input.us).map((node) => [node.name, null]));
+		for (const record of input.records) wanted.set(record.node.name, record);
+		await sideBySide([...wanted], readsAtOnce, async ([name, record]) => {
+			nodes.set(name, await reading(this.#api.node(name)));
+			if (record?.phase !== "soaking") pods.set(name, await reading(this.#api.podsOn(name, record?.policy.drainPodSelector ?? null)));
+		});
+		const needed = input.records.some(
+			(each) => each.phase === "draining" || each.phase === "cordoning" || each.phase === "rejoining" || each.phase === "rebooting",
+		);
+		const daemonSets = needed || wanted.size > input.records.length ? await this.#daemonSets() : view.daemonSets;
+		return { ...view, nodes, pods, daemonSets };
+	}
+
+	/** Pool and hold of those that wait: by metadata, at most every 10 minutes. */
+	async #describe(view: View, input: ObserveInput): Promise<Pick<View, "metadata" | "poolSizes">> {
+		const cache = this.#cache;
+		const now = this.#clock.now();
+		const waiting: readonly SentinelPod[] = view.waiting.known ? view.waiting.value : [];
+		const fresh = (name: string) => {
+			const cached = cache.metadata.get(name);
+			if (cached === undefined) return false;
+			// A hold that was taken away should not take ten minutes to be seen.
+			return now - cached.at < (cached.value.hold === null ? metadataMs : minuteMs);
+		};
+		const missing = [...new Set(waiting.map((pod) => pod.node))].filter((name) => !fresh(name));
+		const sizesNeeded = input.settings !== null && waiting.length > 0 && poolScopes(input.settings, input.target.name).length > 0;
+		const listAge = cache.allMetadataAt === null ? Number.POSITIVE_INFINITY : now - cache.allMetadataAt;
+		let why = "they were not needed";
+		if ((sizesNeeded && listAge >= metadataMs) || (missing.length > fewNodes && listAge >= minuteMs)) {
+			const all = await reading(this.#api.listNodeMetadata());
+			if (all.known) this.#keepAll(all.value, now);
+			else why = all.why;
+		}
+		const one = missing.filter((name) => !fresh(name)).slice(0, fewNodes);
+		await sideBySide(one, readsAtOnce, async (name) => {
+			const node = await reading(this.#api.node(name));
+			if (node.known && node.value !== "absent") cache.metadata.set(name, { at: now, value: node.value });
+			if (node.known && node.value === "absent") cache.metadata.delete(name);
+		});
+		const metadata = new Map([...cache.metadata].map(([name, cached]) => [name, cached.value]));
+		return { metadata, poolSizes: cache.poolSizes === null ? unknown(why) : known(cache.poolSizes) };
+	}
+
+	#keepAll(all: readonly NodeMetadata[], now: number): void {
+		const sizes = new Map<string, number>();
+		for (const node of all) if (!node.virtual) sizes.set(node.pool, (sizes.get(node.pool) ?? 0) + 1);
+		this.#cache.metadata = new Map(all.map((node) => [node.name, { at: now, value: node }]));
+		this.#cache.poolSizes = sizes;
+		this.#cache.allMetadataAt = now;
+	}
+
+	/** Those next in line are read afresh and tried by dry run; behind those that are not fit, the line is read on. */
+	async #readCandidates(start: View, input: ObserveInput): Promise<View> {
+		let view = start;
+		for (let i = 0; i < candidateRounds; i++) {
+			const names = input.nextToRead(view).filter((name) => !view.nodes.has(name) || !view.preflights.has(name));
+			if (names.length === 0) return view;
+			if (i === 0) view = await this.#readProbation(view, input.memory);
+			const nodes = new Map(view.nodes);
+			const preflights = new Map(view.preflights);
+			await sideBySide(names, readsAtOnce, async (name) => {
+				const node = nodes.get(name) ?? (await reading(this.#api.node(name)));
+				nodes.set(name, node);
+				if (node.known && node.value !== "absent") preflights.set(name, await this.#preflight(node.value, view, input.memory));
+			});
+			view = { ...view, nodes, preflights };
+		}
+		return view;
+	}
+
+	async #readProbation(view: View, memory: readonly NodeMemory[]): Promise<View> {
+		const wanted = probationToRead(memory, view);
+		const nodes = new Map(view.nodes);
+		const pods = new Map(view.pods);
+		await sideBySide(wanted.nodes, readsAtOnce, async (name) => {
+			if (!nodes.has(name)) nodes.set(name, await reading(this.#api.node(name)));
+			if (wanted.pods && !pods.has(name)) pods.set(name, await reading(this.#api.podsOn(name, null)));
+		});
+		return { ...view, nodes, pods };
+	}
+
+	async #preflight(node: NodeFacts, view: View, memory: readonly NodeMemory[]): Promise<Preflight> {
+		if (!view.sentinel.known || view.sentinel.value === "absent")
+			return { rebootPod: { kind: "unknown", why: "the sentinel DaemonSet was not read" }, blocked: [] };
+		return { rebootPod: await this.#tryRebootPod(node, view.at, view.sentinel.value), blocked: await this.#tryEvictions(podsToTry(memory, node), view.at) };
+	}
+
+	async #tryRebootPod(node: NodeFacts, at: Instant, sentinel: SentinelDaemonSet): Promise<Preflight["rebootPod"]> {
+		const { image, imagePullPolicy, imagePullSecrets } = sentinel;
+		const spec = { node: node.name, bootId: node.bootId, ask: 1, notBefore: at, notAfter: at + minuteMs, image, imagePullPolicy, imagePullSecrets };
+		try {
+			await this.#api.createRebootPod(spec, { dryRun: true });
+			return { kind: "accepted" };
+		} catch (error) {
+			if (!(error instanceof CallError)) throw error;
+			const refused = error.failure === "forbidden" || error.failure === "invalid" || error.failure === "notFound";
+			return { kind: refused ? "refused" : "unknown", why: error.message };
+		}
+	}
+
+	/** Pods that ended the last drain, and would do so again. Not known counts as blocked. */
+	async #tryEvictions(pods: readonly Obstacle[], at: Instant): Promise<readonly Obstacle[]> {
+		const tried = await sideBySide(pods, readsAtOnce, async (pod): Promise<Obstacle | null> => {
+			try {
+				const answer = await this.#api.evict(pod, { gracePeriodSeconds: null, dryRun: true });
+				if (answer.kind === "evicted" || answer.kind === "gone" || answer.kind === "namespaceEnding") return null;
+				return { ...pod, kind: answer.kind === "blocked" ? "budget" : "twoBudgets", budgets: answer.budgets, message: answer.message, retryAt: at };
+			} catch (error) {
+				if (!(error instanceof CallError)) throw error;
+				return { ...pod, kind: "unknown", message: error.message, retryAt: at };
+			}
+		});
+		return tried.filter((each) => each !== null);
+	}
+}
+
+/** Why a cluster that cannot be looked at is no failure of ours: it is stopped, gone, or being changed. */
+export async function excuse(clusters: Clusters, target: ClusterTarget): Promise<string | null> {
+	try {
+		const aks = await clusters.aks(target);
+		if (aks.kind === "notManaged") return null;
+		if (aks.kind === "absent") return "it does not exist in Azure (any more)";
+		if (aks.powerState !== "Running") return `it is ${aks.powerState} in Azure`;
+		return aks.provisioningState === "Succeeded" ? null : `it is ${aks.provisioningState} in Azure`;
+	} catch (error) {
+		if (!(error instanceof CallError)) throw error;
+		return null;
+	}
+}
+
+/** Sentinels that do not report, by the DaemonSet's own count. */
+export function silentSentinels(view: View): number {
+	return view.sentinel.known && view.sentinel.value !== "absent" ? Math.max(0, view.sentinel.value.desired - view.sentinel.value.ready) : 0;
+}

@@ -1,0 +1,166 @@
+// One invocation of the timer: every cluster is ticked side by side, those with something in flight again and again until the time is over.
+// A cluster that hangs costs the others nothing but a slot.
+import type { ClusterTarget } from "../plan/policy.ts";
+import { messageOf } from "./call-error.ts";
+import { readFleet } from "./fleet.ts";
+import { Journal } from "./journal.ts";
+import { parseSummary } from "./summary.ts";
+import { ClusterState, type Configuration, type TickResult, tick } from "./tick.ts";
+import type { World } from "./world.ts";
+
+/** What a process keeps between rounds. Losing it costs requests, nothing else. */
+export class Worker {
+	readonly id: string;
+	/** Name of this scheduler: what the owner Lease of its clusters says. */
+	readonly us: string;
+	readonly clusters = new Map<string, ClusterState>();
+
+	constructor(id: string, us: string) {
+		this.id = id;
+		this.us = us;
+	}
+
+	stateOf(cluster: string): ClusterState {
+		const state = this.clusters.get(cluster) ?? new ClusterState();
+		this.clusters.set(cluster, state);
+		return state;
+	}
+}
+
+export interface RoundLimits {
+	/** Ticks begun after this are none. */
+	readonly roundMs: number;
+	/** Between two looks at a cluster with something in flight. */
+	readonly inFlightEveryMs: number;
+	/** Clusters looked at side by side; those that failed last time share a quarter of it. */
+	readonly atOnce: number;
+	/** A cluster that failed so often in a row fails the invocation. */
+	readonly failuresToReport: number;
+	/** The timer came late, for the journal. */
+	readonly late: boolean;
+}
+
+export const roundLimits: RoundLimits = { roundMs: 55_000, inFlightEveryMs: 3_000, atOnce: 40, failuresToReport: 5, late: false };
+
+export interface Round {
+	/** The last result of each cluster. */
+	readonly results: ReadonlyMap<string, TickResult>;
+	/** Clusters that failed so often in a row that somebody has to know. */
+	readonly failing: readonly { readonly cluster: string; readonly why: string }[];
+}
+
+interface Job {
+	readonly target: ClusterTarget;
+	readonly configured: boolean;
+}
+
+/** Every cluster of the settings, and those that were dropped from them with something in flight. */
+function jobsOf(configuration: Configuration, worker: Worker): readonly Job[] {
+	const configured = configuration.clusters.map((target) => ({ target, configured: true }));
+	const names = new Set(configured.map(({ target }) => target.name));
+	const dropped = [...worker.clusters.values()].flatMap(({ fleetRow }) =>
+		fleetRow?.inFlight === true && !names.has(fleetRow.target.name) ? [{ target: fleetRow.target, configured: false }] : [],
+	);
+	return [...configured, ...dropped];
+}
+
+async function learnFleet(world: World, worker: Worker): Promise<void> {
+	const rows = await readFleet(world.table);
+	for (const [name, row] of rows) {
+		const state = worker.stateOf(name);
+		state.fleetRow = row;
+		state.summary = parseSummary(row.summary);
+	}
+	for (const [name, state] of worker.clusters) if (!rows.has(name)) state.fleetRow = null;
+}
+
+/**
+ * A slot for each tick. Clusters that failed last time share a quarter of the slots, so that a hundred dead ones do not keep the living
+ * waiting.
+ */
+class Slots {
+	readonly #free: { living: number; failed: number };
+	readonly #waiting: { living: (() => void)[]; failed: (() => void)[] } = { living: [], failed: [] };
+
+	constructor(atOnce: number) {
+		const failed = Math.max(1, Math.floor(atOnce / 4));
+		this.#free = { living: Math.max(1, atOnce - failed), failed };
+	}
+
+	async with<T>(kind: "living" | "failed", work: () => Promise<T>): Promise<T> {
+		if (this.#free[kind] > 0) this.#free[kind]--;
+		else await new Promise<void>((resume) => this.#waiting[kind].push(resume));
+		try {
+			return await work();
+		} finally {
+			const next = this.#waiting[kind].shift();
+			if (next === undefined) this.#free[kind]++;
+			else next();
+		}
+	}
+}
+
+/**
+ * One round. Throws only where no cluster could be looked at, because the table cannot be read, or on a bug of ours.
+ */
+export async function round(world: World, worker: Worker, configuration: Configuration, limits: RoundLimits = roundLimits): Promise<Round> {
+	const journal = new Journal(world.journal);
+	const startedAt = world.clock.now();
+	for (const problem of configuration.problems) journal.write("settings.wrong", problem);
+	await learnFleet(world, worker);
+	const jobs = jobsOf(configuration, worker);
+	journal.write("round.started", { clusters: jobs.length, worker: worker.id, late: limits.late });
+	const slots = new Slots(limits.atOnce);
+	const results = new Map<string, TickResult>();
+	let looks = 0;
+	const left = () => limits.roundMs - (world.clock.now() - startedAt);
+	const work = async ({ target, configured }: Job) => {
+		const state = worker.stateOf(target.name);
+		for (;;) {
+			const result = await slots.with(state.failures > 0 ? "failed" : "living", () =>
+				tick({ world, worker: worker.id, us: worker.us, target, configuration, configured, state }),
+			);
+			results.set(target.name, result);
+			looks++;
+			if (!again(result) || left() <= limits.inFlightEveryMs) return;
+			await world.clock.wait(limits.inFlightEveryMs);
+		}
+	};
+	const settled = await Promise.allSettled(jobs.map(work));
+	const bugs = settled.flatMap((each) => (each.status === "rejected" ? [each.reason] : []));
+	report(journal, results, looks, world.clock.now() - startedAt);
+	if (bugs.length > 0) throw new AggregateError(bugs, `looking at clusters: ${bugs.map(messageOf).join("; ")}`);
+	return { results, failing: failing(worker, results, limits.failuresToReport) };
+}
+
+/** What moves is looked at again within the round; what failed or is another's waits for the next one. */
+function again(result: TickResult): boolean {
+	switch (result.kind) {
+		case "looked":
+			return result.toBegin || result.inFlight.some((each) => each.phase !== "stuck");
+		case "lost":
+			return true;
+		case "heldByOther":
+		case "excused":
+		case "failed":
+			return false;
+		default: {
+			const never: never = result;
+			return never;
+		}
+	}
+}
+
+function report(journal: Journal, results: ReadonlyMap<string, TickResult>, looks: number, tookMs: number): void {
+	const all = [...results.values()];
+	const looked = all.filter((each) => each.kind === "looked");
+	const inFlight = looked.reduce((sum, each) => sum + each.inFlight.length, 0);
+	const waiting = looked.reduce((sum, each) => sum + each.summary.waitingCount, 0);
+	journal.write("round.ended", { clusters: all.length, looks, failed: all.filter((each) => each.kind === "failed").length, inFlight, waiting, tookMs });
+}
+
+function failing(worker: Worker, results: ReadonlyMap<string, TickResult>, failures: number): Round["failing"] {
+	return [...results].flatMap(([cluster, result]) =>
+		result.kind === "failed" && worker.stateOf(cluster).failures >= failures ? [{ cluster, why: result.why }] : [],
+	);
+}

@@ -1,0 +1,133 @@
+// What a tick tells the journal: every move, every act that failed, and of those that wait only what has changed.
+import type { PodFacts, Reboot, View } from "../plan/model.ts";
+import type { Plan } from "../plan/plan.ts";
+import { podVerdict } from "../plan/verdicts.ts";
+import { type EventId, type FieldsOf, Journal } from "./journal.ts";
+import type { Performed } from "./perform.ts";
+import type { JournalSink } from "./world.ts";
+
+export class Teller {
+	readonly #journal: Journal;
+	readonly #cluster: string;
+	readonly #us: string;
+	/** What was last told of each thing, kept between ticks, so that only changes are told. */
+	readonly #told: Map<string, string>;
+
+	constructor(sink: JournalSink, cluster: string, us: string, told: Map<string, string>) {
+		this.#journal = new Journal(sink);
+		this.#cluster = cluster;
+		this.#us = us;
+		this.#told = told;
+	}
+
+	write<Id extends EventId>(id: Id, fields: FieldsOf<Id>): void {
+		this.#journal.write(id, fields);
+	}
+
+	once(key: string, what: string, tell: () => void): void {
+		if (this.#told.get(key) === what) return;
+		this.#told.set(key, what);
+		tell();
+	}
+
+	/** What is no longer the case may be told again. */
+	forget(prefix: string, still: ReadonlySet<string> = new Set()): void {
+		for (const key of this.#told.keys()) if (key.startsWith(prefix) && !still.has(key)) this.#told.delete(key);
+	}
+
+	of(reboot: Reboot) {
+		return { cluster: this.#cluster, node: reboot.node.name, pool: reboot.node.pool, reboot: reboot.id };
+	}
+
+	moves(sound: Plan): void {
+		for (const each of sound.adopted) this.#journal.write("reboot.adopted", { ...this.of(each), phase: each.phase, bootId: each.bootId });
+		for (const { reboot, moves } of sound.steps) {
+			const of = this.of(reboot);
+			for (const move of moves) {
+				const { cause, from } = move;
+				switch (move.kind) {
+					case "moved":
+						if (cause === null || move.to === null) break;
+						if (move.to === "stuck") this.#journal.write("reboot.stuck", { ...of, from, cause });
+						else this.#journal.write("reboot.moved", { ...of, from, to: move.to as Reboot["phase"], cause });
+						break;
+					case "ended":
+						break;
+					case "deadlinePutOff":
+						this.#journal.write("reboot.deadlinePutOff", { ...of, phase: from, until: reboot.deadlineAt ?? 0 });
+						break;
+					case "harsher":
+						if (cause !== null && reboot.harsher !== null) this.#journal.write("reboot.harsher", { ...of, action: reboot.harsher, cause });
+						break;
+					case "askedAgain":
+						this.#journal.write("reboot.askedAgain", { ...of, ask: reboot.asks.length });
+						break;
+					case "alarmed":
+						this.#journal.write("reboot.alarm", { ...of, phase: reboot.phase });
+						break;
+					case "podTrouble":
+						if (reboot.trouble !== null) this.#journal.write("reboot.podTrouble", { ...of, trouble: reboot.trouble });
+						break;
+					default: {
+						const never: never = move.kind;
+						throw new Error(`no event for ${never}`);
+					}
+				}
+			}
+		}
+		for (const { reboot, end, cause, endedAt } of sound.ended) {
+			const kernels = { kernelBefore: reboot.kernelVersion, kernelAfter: reboot.rebooted?.kernelVersion ?? null };
+			this.#journal.write("reboot.ended", { ...this.of(reboot), end, cause, tookMs: endedAt - reboot.admittedAt, ...kernels });
+		}
+	}
+
+	acts(performed: readonly Performed[], sound: Plan): void {
+		const all = [...sound.steps.map((each) => each.reboot), ...sound.adopted, ...sound.admitted];
+		for (const { action, outcome, leaving } of performed) {
+			const reboot = all.find((each) => each.id === action.record);
+			if (reboot === undefined) continue;
+			const of = this.of(reboot);
+			const { obstacle } = leaving ?? { obstacle: null };
+			if (obstacle !== null && leaving !== null) {
+				const { namespace, name, uid } = leaving.pod;
+				const whole = { namespace, name, uid, ...obstacle, retryAt: 0 };
+				this.once(`pod ${uid}`, obstacle.message, () => this.#journal.write("pod.blocked", { ...of, obstacle: whole }));
+			} else if (action.kind === "delete" && outcome.kind === "done") this.#journal.write("pod.deleted", { ...of, pod: podName(action.pod) });
+			else if ("why" in outcome) this.#journal.write("act.failed", { ...of, act: action.kind, outcome: outcome.kind, why: outcome.why });
+		}
+	}
+
+	waiting(view: View, sound: Plan): void {
+		const us = this.#us;
+		const cluster = this.#cluster;
+		for (const reason of sound.clusterReasons) {
+			if (reason.kind === "notOwner") {
+				this.once("reason notOwner", reason.owner, () => this.#journal.write("owner.other", { cluster, owner: reason.owner, us, reason }));
+			} else this.once(`reason ${reason.kind}`, "told", () => this.#journal.write("cluster.reason", { cluster, reason }));
+		}
+		this.forget("reason ", new Set(sound.clusterReasons.map((each) => `reason ${each.kind}`)));
+		for (const { node, pool, since, packages, reasons } of sound.waiting) {
+			const kinds = reasons.map((each) => each.kind).join();
+			this.once(`waiting ${node}`, kinds, () => this.#journal.write("node.waiting", { cluster, node, pool, since, packages, reasons }));
+		}
+		this.forget("waiting ", new Set(sound.waiting.map((each) => `waiting ${each.node}`)));
+		this.#returning(view, sound);
+	}
+
+	/** Pods that came after the cordon and stay: named once, since they go down with the node. */
+	#returning(view: View, sound: Plan): void {
+		for (const { reboot } of sound.steps) {
+			const pods = view.pods.get(reboot.node.name);
+			if (reboot.phase !== "draining" || pods === undefined || !pods.known) continue;
+			const context = { cordonedAt: reboot.admittedAt, now: view.at, policy: reboot.policy, daemonSets: view.daemonSets };
+			for (const pod of pods.value) {
+				if (podVerdict(pod, context).kind !== "returns") continue;
+				this.once(`pod ${pod.uid}`, "returns", () => this.#journal.write("pod.returns", { ...this.of(reboot), pod: podName(pod) }));
+			}
+		}
+	}
+}
+
+function podName(pod: PodFacts): string {
+	return `${pod.namespace}/${pod.name}`;
+}

@@ -1,0 +1,315 @@
+// One pass over one cluster: take the lease, look, plan, write, act, report. What was decided is written before it is done, and what is
+// done follows from what was written: a crash anywhere costs a look, never a step.
+import { type Leaving, withObstacles } from "../plan/actions.ts";
+import { violations } from "../plan/invariants.ts";
+import type { Instant, NodeMemory, Reboot, View } from "../plan/model.ts";
+import { type Plan, type PlanInput, plan } from "../plan/plan.ts";
+import type { ClusterTarget, SettingProblem, Settings } from "../plan/policy.ts";
+import { CallError, messageOf } from "./call-error.ts";
+import { summaryEveryMs, writeFleet } from "./fleet.ts";
+import { type Lease, takeLease } from "./lease.ts";
+import { admissionWrites, changedWrites, type Ledger, readLedger, recoveryWrites } from "./ledger.ts";
+import { ClusterCache, excuse, Observer, silentSentinels } from "./observe.ts";
+import { type Performed, perform } from "./perform.ts";
+import { type FleetRow, partitionOf } from "./rows.ts";
+import { type ClusterSummary, emptySummary, parseSummary, summaryOf } from "./summary.ts";
+import { Teller } from "./tell.ts";
+import type { ClusterApi, World } from "./world.ts";
+
+/** What the settings say, or that they are wrong. */
+export interface Configuration {
+	/** Null: they are wrong; nothing new is begun, what is in flight is brought back. */
+	readonly settings: Settings | null;
+	readonly problems: readonly SettingProblem[];
+	/** Clusters to look at, as far as they could be read. */
+	readonly clusters: readonly ClusterTarget[];
+	/** Policy for what is adopted while the settings are wrong. */
+	readonly fallback: Settings;
+}
+
+/** What a worker keeps of a cluster between ticks; losing it costs requests, nothing else. */
+export class ClusterState {
+	readonly cache = new ClusterCache();
+	fleetRow: FleetRow | null = null;
+	summary: ClusterSummary = emptySummary;
+	/** Failed ticks in a row. */
+	failures = 0;
+	/** What was last told of each waiting node and of the cluster, so that only changes are told. */
+	told = new Map<string, string>();
+}
+
+export interface TickInput {
+	readonly world: World;
+	/** Id of this process. */
+	readonly worker: string;
+	/** Name of this scheduler: what the owner Lease must say. */
+	readonly us: string;
+	readonly target: ClusterTarget;
+	readonly configuration: Configuration;
+	readonly configured: boolean;
+	readonly state: ClusterState;
+}
+
+export type TickResult =
+	| { readonly kind: "looked"; readonly summary: ClusterSummary; readonly inFlight: readonly Reboot[]; readonly toBegin: boolean }
+	| { readonly kind: "heldByOther"; readonly holder: string }
+	| { readonly kind: "lost" }
+	/** A stopped, deleted or changing cluster: a reason, not a failure. */
+	| { readonly kind: "excused"; readonly why: string }
+	| { readonly kind: "failed"; readonly why: string };
+
+export async function tick(input: TickInput): Promise<TickResult> {
+	const { world, target, state } = input;
+	const teller = new Teller(world.journal, target.name, input.us, state.told);
+	const cluster = target.name;
+	try {
+		const result = await attempt(input, teller);
+		if (result.kind === "looked") state.failures = 0;
+		return result;
+	} catch (error) {
+		if (!(error instanceof CallError)) throw error;
+		const why = messageOf(error);
+		const excused = await excuse(world.clusters, target);
+		if (excused !== null) {
+			state.failures = 0;
+			teller.once("cluster.notLooked", excused, () => teller.write("cluster.notLooked", { cluster, why: excused }));
+			return { kind: "excused", why: excused };
+		}
+		state.failures++;
+		teller.write("tick.failed", { cluster, why, inARow: state.failures });
+		return { kind: "failed", why };
+	}
+}
+
+async function attempt(input: TickInput, teller: Teller): Promise<TickResult> {
+	const { world, worker, target, state } = input;
+	const cluster = target.name;
+	const startedAt = world.clock.now();
+	const ledger = await readLedger(world.table, partitionOf(cluster));
+	const take = await takeLease(world, partitionOf(cluster), worker, ledger);
+	if (take.kind === "heldByOther") {
+		teller.once("lease", take.holder, () => teller.write("lease.heldByOther", { cluster, holder: take.holder, forMs: take.forMs }));
+		return { kind: "heldByOther", holder: take.holder };
+	}
+	if (take.kind === "lost") {
+		teller.write("lease.lost", { cluster, why: take.why });
+		return { kind: "lost" };
+	}
+	teller.forget("lease");
+	const { lease } = take;
+	const api = world.clusters.open(target, state.fleetRow?.connection ?? undefined);
+	const look = await lease.keepWhile(observed(input, ledger, lease, api));
+	return new Pass(input, teller, lease, ledger, api, startedAt).run(look);
+}
+
+async function observed(
+	input: TickInput,
+	ledger: Ledger,
+	lease: Lease,
+	api: ClusterApi,
+): Promise<{ readonly view: View; readonly planInput: (view: View) => PlanInput }> {
+	const { world, us, target, configuration, configured, state } = input;
+	const newId = world.ids.next();
+	const planInput = (view: View): PlanInput => ({
+		target,
+		us,
+		view,
+		records: ledger.records,
+		memory: ledger.memory,
+		control: ledger.control ?? { holds: [{ pool: null, node: null, reason: "row control cannot be read", by: "the scheduler", at: view.at, until: null }] },
+		settings: configuration.settings,
+		problems: configuration.problems,
+		configured,
+		fallback: configuration.fallback,
+		lastLookAt: lease.lookedAt,
+		newId,
+	});
+	const observer = new Observer({ api, clusters: world.clusters, clock: world.clock, cache: state.cache });
+	const view = await observer.look({
+		target,
+		us,
+		at: lease.now(),
+		records: ledger.records,
+		memory: ledger.memory as readonly NodeMemory[],
+		settings: configuration.settings,
+		nextToRead: (seen) => plan(planInput(seen)).toRead,
+	});
+	return { view, planInput };
+}
+
+/** The part of a tick that writes and acts. */
+class Pass {
+	readonly #input: TickInput;
+	readonly #teller: Teller;
+	readonly #lease: Lease;
+	readonly #ledger: Ledger;
+	readonly #api: ClusterApi;
+	readonly #startedAt: number;
+
+	constructor(input: TickInput, teller: Teller, lease: Lease, ledger: Ledger, api: ClusterApi, startedAt: number) {
+		this.#input = input;
+		this.#teller = teller;
+		this.#lease = lease;
+		this.#ledger = ledger;
+		this.#api = api;
+		this.#startedAt = startedAt;
+	}
+
+	get #cluster(): string {
+		return this.#input.target.name;
+	}
+
+	async run(look: { readonly view: View; readonly planInput: (view: View) => PlanInput }): Promise<TickResult> {
+		const { view } = look;
+		this.#lease.looked(view.at);
+		for (const { key, why } of this.#ledger.unreadable) this.#teller.write("record.unreadable", { cluster: this.#cluster, row: key, why });
+		const input = look.planInput(view);
+		const sound = this.#sound(input, plan(input));
+		if (!(await this.#commit(recoveryWrites(this.#ledger, sound)))) return { kind: "lost" };
+		this.#teller.moves(sound);
+		if (sound.claim) await this.#claim();
+		const admitted = await this.#admit(sound);
+		if (admitted === null) return { kind: "lost" };
+		const refused = new Set(sound.admitted.filter((each) => !admitted.includes(each)).map((each) => each.id));
+		const performed = await this.#lease.keepWhile(
+			perform(
+				this.#api,
+				this.#lease,
+				sound.actions.filter((action) => !refused.has(action.record)),
+			),
+		);
+		this.#teller.acts(performed, sound);
+		const going = [...sound.steps.filter((each) => each.ended === null).map((each) => each.reboot), ...sound.adopted, ...admitted];
+		const changed = this.#absorb(going, performed, view);
+		const inFlight = going.map((each) => changed.find((one) => one.id === each.id) ?? each);
+		if (changed.length > 0 && !(await this.#commit(changedWrites(this.#ledger, changed)))) return { kind: "lost" };
+		return this.#report(view, sound, inFlight);
+	}
+
+	/** The plan without what would break the promise. That this ever drops anything is a bug, and is told as one. */
+	#sound(input: PlanInput, planned: Plan): Plan {
+		const broken = violations(input, planned);
+		for (const { id, what, record } of broken) this.#teller.write("invariant.violated", { cluster: this.#cluster, id, what, reboot: record });
+		if (broken.length === 0) return planned;
+		const records = new Set(broken.map((each) => each.record));
+		const steps = planned.steps.map((each) => (records.has(each.reboot.id) ? { ...each, reboot: each.before, ended: null, moves: [] } : each));
+		const ended = planned.ended.filter((each) => !records.has(each.reboot.id));
+		return {
+			...planned,
+			steps,
+			ended,
+			admitted: planned.admitted.filter((each) => !records.has(each.id)),
+			actions: planned.actions.filter((each) => !records.has(each.record)),
+		};
+	}
+
+	/** At most 100 rows go into one transaction; each is sound by itself. */
+	async #commit(writes: readonly Parameters<Lease["commit"]>[0][number][]): Promise<boolean> {
+		const atOnce = 90;
+		for (let i = 0; i < writes.length; i += atOnce) {
+			const part = writes.slice(i, i + atOnce);
+			const commit = await this.#lease.commit(part);
+			if (commit.kind === "lost") {
+				this.#teller.write("lease.lost", { cluster: this.#cluster, why: commit.why });
+				return false;
+			}
+			for (const write of part) {
+				const etag = commit.etags.get(write.key);
+				if (write.kind === "delete" || etag === undefined) this.#ledger.etags.delete(write.key);
+				else this.#ledger.etags.set(write.key, etag);
+			}
+		}
+		return true;
+	}
+
+	async #claim(): Promise<void> {
+		const { us } = this.#input;
+		try {
+			if (!(await this.#lease.hold())) return;
+			await this.#api.claim(us);
+			this.#teller.write("owner.claimed", { cluster: this.#cluster, us });
+		} catch (error) {
+			if (!(error instanceof CallError)) throw error;
+			this.#teller.once("owner.claimFailed", error.message, () => this.#teller.write("owner.claimFailed", { cluster: this.#cluster, why: error.message }));
+		}
+	}
+
+	/** Those that were admitted; none when a hold came in between; null when the lease is lost. */
+	async #admit(sound: Plan): Promise<readonly Reboot[] | null> {
+		if (sound.admitted.length === 0) return [];
+		// Told before the first admission: a cluster that is dropped from the settings now is still recovered.
+		if (!(await this.#markInFlight())) return [];
+		if (!(await this.#commit(admissionWrites(this.#ledger, sound.admitted)))) return null;
+		for (const each of sound.admitted) {
+			const { bootId, packages, foundCordoned, kernelVersion: kernel } = each;
+			this.#teller.write("reboot.admitted", { ...this.#teller.of(each), bootId, kernel, packages, foundCordoned });
+		}
+		return sound.admitted;
+	}
+
+	async #markInFlight(): Promise<boolean> {
+		const { state } = this.#input;
+		if (state.fleetRow?.inFlight === true && state.fleetRow.fence === this.#lease.fence) return true;
+		return this.#writeFleetRow(true, state.summary);
+	}
+
+	async #writeFleetRow(inFlight: boolean, summary: ClusterSummary): Promise<boolean> {
+		const { world, target, state } = this.#input;
+		const connection = this.#api.connection() ?? state.fleetRow?.connection ?? null;
+		const clusterUid = state.cache.clusterUid ?? state.fleetRow?.clusterUid ?? "";
+		const next = { target, fence: this.#lease.fence, inFlight, connection, summary: JSON.stringify(summary), clusterUid };
+		const written = await writeFleet(world.table, state.fleetRow, next);
+		state.fleetRow = written.row;
+		return written.kind === "written";
+	}
+
+	/** Records with what their acts brought to light. */
+	#absorb(going: readonly Reboot[], performed: readonly Performed[], view: View): readonly Reboot[] {
+		const at = this.#lease.now();
+		return going.flatMap((reboot) => {
+			const own = performed.filter((each) => each.action.record === reboot.id);
+			const leavings = own.flatMap((each): Leaving[] => (each.leaving === null ? [] : [each.leaving]));
+			const failed = own.find((each) => each.leaving === null && "why" in each.outcome);
+			const trouble = failed !== undefined && "why" in failed.outcome ? failed.outcome.why : reboot.trouble;
+			const rebootView = { at, node: { known: false, why: "" } as const, forbidden: null, impediments: [], window: null, lastLookAt: null };
+			const pods = view.pods.get(reboot.node.name) ?? { known: false as const, why: "not read" };
+			const next = reboot.phase === "draining" ? withObstacles(reboot, leavings, { ...rebootView, pods, daemonSets: view.daemonSets }, at) : reboot;
+			if (next === reboot && trouble === reboot.trouble) return [];
+			return [{ ...next, trouble }];
+		});
+	}
+
+	async #report(view: View, sound: Plan, inFlight: readonly Reboot[]): Promise<TickResult> {
+		const { state, world } = this.#input;
+		this.#teller.waiting(view, sound);
+		if (inFlight.length === 0) this.#teller.forget("pod ");
+		const before = state.fleetRow === null ? state.summary : parseSummary(state.fleetRow.summary);
+		const summary = summaryOf(before, view, sound, inFlight);
+		if (this.#summaryIsNews(before, summary, inFlight.length > 0, view.at)) {
+			if (await this.#writeFleetRow(inFlight.length > 0, summary)) state.summary = summary;
+		}
+		const silent = silentSentinels(view);
+		const tookMs = world.clock.now() - this.#startedAt;
+		this.#teller.write("tick.ended", {
+			cluster: this.#cluster,
+			waiting: summary.waitingCount,
+			inFlight: inFlight.length,
+			silent,
+			fence: this.#lease.fence,
+			tookMs,
+		});
+		const toBegin = sound.claim || sound.waiting.some((each) => each.reasons.every((reason) => passing.includes(reason.kind)));
+		return { kind: "looked", summary, inFlight, toBegin };
+	}
+
+	#summaryIsNews(before: ClusterSummary, summary: ClusterSummary, inFlight: boolean, at: Instant): boolean {
+		const row = this.#input.state.fleetRow;
+		if (row === null || row.inFlight !== inFlight) return true;
+		if (row.connection === null && this.#api.connection() !== undefined) return true;
+		if (JSON.stringify({ ...before, at: 0 }) !== JSON.stringify({ ...summary, at: 0 })) return true;
+		return before.at === null || at - before.at >= summaryEveryMs;
+	}
+}
+
+/** A node that has no other reason begins at the next look. (One that is behind others begins only once they have ended.) */
+const passing: readonly string[] = ["claiming", "next"];
