@@ -1,0 +1,101 @@
+// Where the real world is wired: the ports of a tick on Azure and Kubernetes.
+import { randomUUID } from "node:crypto";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { AksClusters, type AksClustersOptions } from "../lib/azure/clusters.ts";
+import { type ClusterCredential, connectionOf } from "../lib/azure/credentials.ts";
+import { type Environment, identityOf } from "../lib/azure/identity.ts";
+import { openTable } from "../lib/azure/table.ts";
+import { openCluster } from "../lib/kubernetes/client.ts";
+import { type Credential, type CredentialSource, kubeconfigSource } from "../lib/kubernetes/credentials.ts";
+import { type ClusterTarget, targetId } from "../lib/plan/policy.ts";
+import { fallbackSettings } from "../lib/settings/fallback.ts";
+import { parseSettings } from "../lib/settings/settings.ts";
+import { Worker } from "../lib/tick/round.ts";
+import type { Configuration } from "../lib/tick/tick.ts";
+import type { Clock, ClusterApi, Clusters, Connection, JournalSink, World } from "../lib/tick/world.ts";
+
+export const version = "0.1.0";
+
+/** One request and its answer. */
+const callTimeoutMs = 10_000;
+
+export interface Wiring {
+	readonly world: World;
+	readonly worker: Worker;
+}
+
+export interface WiringOptions {
+	readonly journal: JournalSink;
+	/** Where a local table keeps its data. */
+	readonly dataFolder?: string;
+	/** Default: `~/.kube/config`. */
+	readonly kubeconfig?: string;
+	/** Another ARM (other clouds, tests); its credential. */
+	readonly arm?: Partial<AksClustersOptions>;
+}
+
+const clock: Clock = {
+	now: () => performance.now(),
+	async wait(ms, signal) {
+		await sleep(ms, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
+	},
+};
+
+/** What the settings say; with problems, what could be read of them. */
+export function configurationOf(env: Environment): Configuration & { readonly stateTable: string | null } {
+	const parsed = parseSettings(env);
+	if ("settings" in parsed) {
+		const { settings } = parsed;
+		return { settings, problems: [], clusters: settings.clusters, fallback: fallbackSettings, stateTable: settings.stateTable };
+	}
+	return { settings: null, problems: parsed.problems, clusters: parsed.clusters, fallback: fallbackSettings, stateTable: parsed.stateTable };
+}
+
+/** The world as the environment names it. Nothing is connected before it is used. Throws where the settings name no table. */
+export function wire(env: Environment, stateTable: string, options: WiringOptions): Wiring {
+	const { table, owner } = openTable(env, stateTable, options.dataFolder === undefined ? {} : { dataFolder: options.dataFolder });
+	const clusters = clustersOf(env, options);
+	const worker = new Worker(randomUUID(), owner);
+	return { world: { clock, ids: { next: randomUUID }, table, clusters, journal: options.journal }, worker };
+}
+
+function clustersOf(env: Environment, options: WiringOptions): Clusters {
+	let aks: AksClusters | null = null;
+	const arm = (): AksClusters => {
+		aks ??= new AksClusters({ credential: options.arm?.credential ?? identityOf(env), ...options.arm });
+		return aks;
+	};
+	const open = new Map<string, ClusterApi>();
+	return {
+		open(target, remembered) {
+			const id = targetId(target);
+			const known = open.get(id);
+			if (known !== undefined) return known;
+			const source = target.kind === "aks" ? aksSource(arm(), target, remembered) : kubeconfigSource(options.kubeconfig ?? join(homedir(), ".kube", "config"), target.context);
+			const api = openCluster(source, { version, callTimeoutMs });
+			open.set(id, api);
+			return api;
+		},
+		async aks(target) {
+			return target.kind === "aks" ? arm().aks(target) : { kind: "notManaged" };
+		},
+	};
+}
+
+/** How an AKS cluster is reached: server and CA from ARM (or remembered), and the identity's token or the cluster's own credential. */
+function aksSource(aks: AksClusters, target: ClusterTarget, remembered: Connection | undefined): CredentialSource {
+	let used: ClusterCredential | undefined;
+	return {
+		async credential(): Promise<Credential> {
+			used = await aks.credentials(target, remembered);
+			const { server, caData, auth } = used;
+			return { server, caData, auth: auth.kind === "entra" ? { kind: "token", token: await aks.entraToken() } : auth };
+		},
+		invalidate() {
+			aks.invalidate(target, used);
+		},
+		connection: () => (used === undefined ? undefined : connectionOf(used)),
+	};
+}
