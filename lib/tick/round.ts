@@ -101,9 +101,9 @@ class Slots {
 }
 
 /**
- * One round. Throws only where no cluster could be looked at, because the table cannot be read, or on a bug of ours.
+ * One round; `stop` ends it after the looks that are under way. Throws only where no cluster could be looked at, because the table cannot be read, or on a bug of ours.
  */
-export async function round(world: World, worker: Worker, configuration: Configuration, limits: RoundLimits = roundLimits): Promise<Round> {
+export async function round(world: World, worker: Worker, configuration: Configuration, limits: RoundLimits = roundLimits, stop?: AbortSignal): Promise<Round> {
 	const journal = new Journal(world.journal);
 	const startedAt = world.clock.now();
 	for (const problem of configuration.problems) journal.write("settings.wrong", problem);
@@ -122,8 +122,8 @@ export async function round(world: World, worker: Worker, configuration: Configu
 			);
 			results.set(target.name, result);
 			looks++;
-			if (!again(result) || left() <= limits.inFlightEveryMs) return;
-			await world.clock.wait(limits.inFlightEveryMs);
+			if (!again(result) || left() <= limits.inFlightEveryMs || stop?.aborted) return;
+			await world.clock.wait(limits.inFlightEveryMs, stop);
 		}
 	};
 	const settled = await Promise.allSettled(jobs.map(work));

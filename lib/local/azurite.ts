@@ -1,0 +1,132 @@
+// Azurite as the local table: started for a data folder, joined when a killed run left one behind, stopped by the last that uses it.
+import { spawn } from "node:child_process";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+
+/** The emulator's account and key are public: https://learn.microsoft.com/azure/storage/common/storage-use-azurite */
+const account = "devstoreaccount1";
+const key = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoMGGw==";
+const usualPort = 10_002;
+const startMs = 60_000;
+
+export interface LocalTable {
+	readonly connectionString: string;
+	/** What a person should know of how it was found. */
+	readonly note: string;
+	stop(): void;
+}
+
+interface Note {
+	readonly azurite: number;
+	readonly port: number;
+	/** The scheduler that stops it. */
+	readonly scheduler: number;
+}
+
+function connectionStringOf(port: number): string {
+	return `DefaultEndpointsProtocol=http;AccountName=${account};AccountKey=${key};TableEndpoint=http://127.0.0.1:${port}/${account};`;
+}
+
+function alive(pid: number): boolean {
+	try {
+		process.kill(pid, 0);
+		return true;
+	} catch {
+		return false;
+	}
+}
+
+async function isAzurite(port: number): Promise<boolean> {
+	try {
+		const response = await fetch(`http://127.0.0.1:${port}/${account}/Tables`, { signal: AbortSignal.timeout(2_000) });
+		return (response.headers.get("server") ?? "").startsWith("Azurite-Table");
+	} catch {
+		return false;
+	}
+}
+
+function readNote(file: string): Note | null {
+	try {
+		const note = JSON.parse(readFileSync(file, "utf8")) as Partial<Note>;
+		return typeof note.azurite === "number" && typeof note.port === "number" && typeof note.scheduler === "number" ? (note as Note) : null;
+	} catch {
+		return null;
+	}
+}
+
+async function free(port: number): Promise<boolean> {
+	return new Promise((resolve) => {
+		const server = createServer();
+		server.once("error", () => resolve(false));
+		server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
+	});
+}
+
+async function anyPort(): Promise<number> {
+	return new Promise((resolve, reject) => {
+		const server = createServer();
+		server.once("error", reject);
+		server.listen(0, "127.0.0.1", () => {
+			const address = server.address();
+			server.close(() => (address === null || typeof address === "string" ? reject(new Error("finding a free port: there is none")) : resolve(address.port)));
+		});
+	});
+}
+
+/** The table of a data folder. Two schedulers in one folder share one Azurite: the data can be opened once only. */
+export async function localTable(folder: string): Promise<LocalTable> {
+	mkdirSync(folder, { recursive: true });
+	const file = join(folder, "azurite.json");
+	const found = readNote(file);
+	if (found !== null && alive(found.azurite) && (await isAzurite(found.port))) return joined(file, found);
+	const port = (await free(usualPort)) ? usualPort : await anyPort();
+	const pid = await started(folder, port);
+	const note: Note = { azurite: pid, port, scheduler: process.pid };
+	writeFileSync(file, JSON.stringify(note));
+	const moved = port === usualPort ? "" : ` (port ${usualPort} is taken)`;
+	return { connectionString: connectionStringOf(port), note: `table: Azurite on port ${port}${moved}, its data in ${folder}`, stop: () => stop(file, note) };
+}
+
+function joined(file: string, found: Note): LocalTable {
+	const orphan = !alive(found.scheduler);
+	const note = orphan ? { ...found, scheduler: process.pid } : found;
+	if (orphan) writeFileSync(file, JSON.stringify(note));
+	const whose = orphan ? "left behind by a killed run" : `shared with process ${found.scheduler}`;
+	return { connectionString: connectionStringOf(found.port), note: `table: Azurite on port ${found.port}, ${whose}`, stop: () => stop(file, note) };
+}
+
+/** Only the scheduler that the note names stops it: another may still be using it. */
+function stop(file: string, note: Note): void {
+	if (note.scheduler !== process.pid || readNote(file)?.scheduler !== process.pid) return;
+	rmSync(file, { force: true });
+	if (alive(note.azurite)) process.kill(note.azurite, "SIGTERM");
+}
+
+async function started(folder: string, port: number): Promise<number> {
+	const main = fileURLToPath(new URL("../../node_modules/azurite/dist/src/table/main.js", import.meta.url));
+	const args = [
+		main,
+		"--location",
+		join(folder, "azurite"),
+		"--skipApiVersionCheck",
+		"--disableTelemetry",
+		"--tableHost",
+		"127.0.0.1",
+		"--tablePort",
+		String(port),
+		"--silent",
+	];
+	// A group of its own: Ctrl-C in the terminal must not take the table away before the last write.
+	const child = spawn(process.execPath, args, { detached: true, stdio: "ignore" });
+	child.unref();
+	const { pid } = child;
+	const endsAt = Date.now() + startMs;
+	while (pid !== undefined && Date.now() < endsAt && child.exitCode === null) {
+		if (await isAzurite(port)) return pid;
+		await wait(50);
+	}
+	throw new Error(`starting Azurite on port ${port} with its data in ${folder}: it does not answer`);
+}

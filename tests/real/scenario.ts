@@ -1,0 +1,173 @@
+// A whole fleet for one story: a real control plane with the shipped manifests and rights, simulated kubelets, Azurite, and the real
+// scheduler as processes of their own that can be killed.
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { type Azurite, startAzurite } from "../azurite.ts";
+import { type ControlPlane, type ControlPlaneOptions, startControlPlane } from "./control-plane.ts";
+import type { NodeSettings, NodeSpec } from "./kubelet-settings.ts";
+import { type Fleet, startKubelets } from "./kubelets.ts";
+import { apply, type Manifest } from "./workloads.ts";
+
+const main = resolve(import.meta.dirname, "../../lib/local/main.ts");
+const manifests = resolve(import.meta.dirname, "../../infra/cluster");
+
+/** Short enough that a story takes seconds. */
+export const quickSettings: Readonly<Record<string, string>> = {
+	MAINTENANCE_WINDOWS: "always",
+	DRAIN_TIMEOUT: "60s",
+	REBOOT_TIMEOUT: "40s",
+	EXPECTED_DURATION: "1s",
+};
+
+export interface Line {
+	readonly at: string;
+	readonly event: string;
+	readonly level: string;
+	readonly message: string;
+	readonly [field: string]: unknown;
+}
+
+/** A scheduler process and everything it said. */
+export class Scheduler {
+	readonly lines: Line[] = [];
+	readonly child: ChildProcess;
+	output = "";
+	readonly #ended: Promise<number | null>;
+
+	constructor(child: ChildProcess) {
+		this.child = child;
+		let rest = "";
+		child.stdout?.on("data", (chunk: Buffer) => {
+			this.output += chunk;
+			rest += chunk;
+			const lines = rest.split("\n");
+			rest = lines.pop() ?? "";
+			for (const line of lines) if (line.startsWith("{")) this.lines.push(JSON.parse(line) as Line);
+		});
+		child.stderr?.on("data", (chunk: Buffer) => {
+			this.output += chunk;
+		});
+		this.#ended = once(child, "close").then(([code]) => code as number | null);
+	}
+
+	get running(): boolean {
+		return this.child.exitCode === null && this.child.signalCode === null;
+	}
+
+	/** The exit code; null when a signal ended it. Fails, with what it said last, when it goes on for longer. */
+	async ended(timeoutMs = 240_000): Promise<number | null> {
+		const late = new AbortController();
+		const code = await Promise.race([this.#ended, delay(timeoutMs, "late" as const, { signal: late.signal })]);
+		late.abort();
+		if (code !== "late") return code;
+		this.child.kill("SIGKILL");
+		throw new Error(`the scheduler goes on after ${timeoutMs} ms; it said last:\n${this.story().slice(-4_000)}`);
+	}
+
+	/** Resolves at the first line of that event (and those fields), also an earlier one. */
+	async says(event: string, fields: Readonly<Record<string, unknown>> = {}, timeoutMs = 120_000): Promise<Line> {
+		const endsAt = Date.now() + timeoutMs;
+		for (;;) {
+			const line = this.told(event, fields)[0];
+			if (line !== undefined) return line;
+			if (Date.now() > endsAt || !this.running) {
+				throw new Error(`the scheduler ${this.running ? "has not said" : "ended without saying"} ${event} ${JSON.stringify(fields)}; it said:\n${this.story().slice(-4_000)}`);
+			}
+			await delay(20);
+		}
+	}
+
+	told(event: string, fields: Readonly<Record<string, unknown>> = {}): Line[] {
+		return this.lines.filter((line) => line.event === event && Object.entries(fields).every(([name, value]) => line[name] === value));
+	}
+
+	story(): string {
+		const told = this.lines.map((line) => `${line.at.slice(11, 23)} ${line.event} ${String(line.node ?? "")}: ${line.message}`).join("\n");
+		const other = this.output.split("\n").filter((line) => !line.startsWith("{"));
+		return `${told}\n${other.join("\n")}`;
+	}
+
+	get lastLine(): string {
+		return this.output.trimEnd().split("\n").findLast((line) => line.startsWith("settled")) ?? "";
+	}
+
+	async kill(signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
+		if (!this.running) return;
+		this.child.kill(signal);
+		await this.#ended;
+	}
+}
+
+export interface ScenarioOptions {
+	readonly nodes: readonly NodeSpec[];
+	readonly defaults?: Partial<NodeSettings>;
+	readonly workloads?: readonly (Manifest | readonly Manifest[])[];
+	readonly controlPlane?: ControlPlaneOptions;
+	/** The component that DRAIN_TIMEOUT_ACTION=delete needs. */
+	readonly deletePods?: boolean;
+}
+
+/** Copies the shipped manifests, binds them to the test's scheduler and applies them as a user would. */
+export async function applyShipped(controlPlane: ControlPlane, options: { readonly deletePods?: boolean } = {}): Promise<void> {
+	const dir = mkdtempSync(join(tmpdir(), "manifests-"));
+	try {
+		cpSync(manifests, dir, { recursive: true });
+		const identity = join(dir, "scheduler-identity.yaml");
+		writeFileSync(identity, readFileSync(identity, "utf8").replace("00000000-0000-0000-0000-000000000000", "scheduler"));
+		if (options.deletePods === true) {
+			const file = join(dir, "kustomization.yaml");
+			writeFileSync(file, readFileSync(file, "utf8").replace("# components:\n#   - components/delete-pods", "components:\n  - components/delete-pods"));
+		}
+		await controlPlane.kubectl("apply", "-k", dir);
+	} finally {
+		rmSync(dir, { recursive: true, force: true });
+	}
+}
+
+export class Scenario {
+	readonly controlPlane: ControlPlane;
+	readonly fleet: Fleet;
+	readonly azurite: Azurite;
+	readonly dir: string;
+	readonly schedulers: Scheduler[] = [];
+
+	constructor(controlPlane: ControlPlane, fleet: Fleet, azurite: Azurite, dir: string) {
+		this.controlPlane = controlPlane;
+		this.fleet = fleet;
+		this.azurite = azurite;
+		this.dir = dir;
+	}
+
+	/** The scheduler of the shipped rights on this cluster, with JSON lines, until settled unless told. */
+	scheduler(settings: Readonly<Record<string, string | undefined>> = {}, options: { readonly goesOn?: boolean; readonly kubeconfig?: string; readonly cwd?: string } = {}): Scheduler {
+		const kubeconfig = options.kubeconfig ?? this.controlPlane.kubeconfig(join(this.dir, "kubeconfig"), { context: "real", user: "scheduler" });
+		const args = [main, "--kubeconfig", kubeconfig, "--context", "real", "--json", ...(options.goesOn === true ? [] : ["--until-settled"])];
+		const { PATH = "", HOME = "" } = process.env;
+		const given: Record<string, string | undefined> = { PATH, HOME, ...quickSettings, AzureWebJobsStorage: this.azurite.connectionString, ...settings };
+		const env = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+		const child = spawn(process.execPath, args, { cwd: options.cwd ?? this.dir, env, stdio: ["ignore", "pipe", "pipe"] });
+		const scheduler = new Scheduler(child);
+		this.schedulers.push(scheduler);
+		return scheduler;
+	}
+
+	async stop(): Promise<void> {
+		await Promise.all(this.schedulers.map((each) => each.kill("SIGKILL")));
+		this.fleet.stop();
+		await Promise.all([this.controlPlane.stop(), this.azurite.stop()]);
+		rmSync(this.dir, { recursive: true, force: true });
+	}
+}
+
+export async function startScenario(options: ScenarioOptions): Promise<Scenario> {
+	const [controlPlane, azurite] = await Promise.all([startControlPlane(options.controlPlane), startAzurite()]);
+	await applyShipped(controlPlane, options.deletePods === true ? { deletePods: true } : {});
+	const fleet = await startKubelets(controlPlane, options.nodes, options.defaults);
+	await apply(controlPlane.api, ...(options.workloads ?? []));
+	await fleet.until("the sentinels report", () => fleet.pods().filter((pod) => pod.metadata.annotations?.["aks-reboot-scheduler/report"] !== undefined).length >= options.nodes.length);
+	return new Scenario(controlPlane, fleet, azurite, mkdtempSync(join(tmpdir(), "scenario-")));
+}
