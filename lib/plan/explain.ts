@@ -61,6 +61,8 @@ export function explainReason(reason: Reason): string {
 			return "DRY_RUN is true: it is looked at, and nothing is begun";
 		case "removed":
 			return "the cluster is no longer in CLUSTERS";
+		case "sameCluster":
+			return `it is the very cluster that is called ${reason.other} (the UID of namespace kube-system is the same)`;
 		case "held":
 			return `on hold by ${reason.by}: ${reason.reason}`;
 		case "noWindow":

@@ -24,6 +24,8 @@ export interface PlanInput {
 	readonly problems: readonly SettingProblem[];
 	/** The cluster is in `CLUSTERS`; one that was dropped is only recovered. */
 	readonly configured: boolean;
+	/** Another name under which the same cluster is looked at: it is that one's, and nothing is begun or adopted here. */
+	readonly twin: string | null;
 	/** Policy for what is adopted while the settings are wrong. */
 	readonly fallback: Settings;
 	readonly lastLookAt: Instant | null;
@@ -61,6 +63,7 @@ function forbiddenHere(input: PlanInput): readonly Reason[] {
 		reasons.push({ kind: "settingsWrong", problems: Math.max(1, input.problems.length), first: text });
 	}
 	if (!input.configured) reasons.push({ kind: "removed" });
+	if (input.twin !== null) reasons.push({ kind: "sameCluster", other: input.twin });
 	if (input.settings?.dryRun === true) reasons.push({ kind: "dryRun" });
 	return reasons;
 }
@@ -146,6 +149,7 @@ export function toAdopt(view: Pick<View, "owner" | "cordoned">, records: readonl
 
 function adoptions(input: PlanInput): readonly Reboot[] {
 	const { view, target } = input;
+	if (input.twin !== null) return [];
 	const uid = view.clusterUid.known ? view.clusterUid.value : "";
 	return toAdopt(view, input.records, input.us).map((node, i) =>
 		adopt({
@@ -231,7 +235,12 @@ export function plan(input: PlanInput): Plan {
 	const admission = admissionOf(input, { inFlight: [...going, ...adopted], memory, clusterReasons });
 	// Whom the Lease does not name begins nothing: the name is written first, and seen by the next look.
 	const newcomers = unclaimed || settings === null ? [] : admission.admitted.map(({ waiting, facts }, i) => admitted(input, waiting, facts, i, settings));
-	const claim = unclaimed && input.settings?.dryRun !== true && input.configured && (admission.admitted.length > 0 || adopted.length > 0 || going.length > 0);
+	const claim =
+		unclaimed &&
+		input.settings?.dryRun !== true &&
+		input.configured &&
+		input.twin === null &&
+		(admission.admitted.length > 0 || adopted.length > 0 || going.length > 0);
 	const waiting = unclaimed
 		? admission.waiting.map((each) => (each.reasons.length > 0 ? each : { ...each, reasons: [{ kind: "claiming" } as const] }))
 		: admission.waiting;

@@ -6,6 +6,7 @@ export type Reason =
 	| { readonly kind: "settingsWrong"; readonly problems: number; readonly first: string }
 	| { readonly kind: "dryRun" }
 	| { readonly kind: "removed" }
+	| { readonly kind: "sameCluster"; readonly other: string }
 	| { readonly kind: "held"; readonly by: string; readonly reason: string }
 	| { readonly kind: "noWindow" }
 	| { readonly kind: "windowClosed"; readonly opensAt: Instant | null }

@@ -14,6 +14,8 @@ export class Worker {
 	/** Name of this scheduler: what the owner Lease of its clusters says. */
 	readonly us: string;
 	readonly clusters = new Map<string, ClusterState>();
+	/** Names by the UID of their cluster. */
+	readonly names = new Map<string, string>();
 
 	constructor(id: string, us: string) {
 		this.id = id;
@@ -64,7 +66,7 @@ function jobsOf(configuration: Configuration, worker: Worker): readonly Job[] {
 	return [...configured, ...dropped];
 }
 
-async function learnFleet(world: World, worker: Worker): Promise<void> {
+async function learnFleet(world: World, worker: Worker, clusters: readonly ClusterTarget[]): Promise<void> {
 	const rows = await readFleet(world.table);
 	for (const [name, row] of rows) {
 		const state = worker.stateOf(name);
@@ -72,6 +74,10 @@ async function learnFleet(world: World, worker: Worker): Promise<void> {
 		state.summary = parseSummary(row.summary);
 	}
 	for (const [name, state] of worker.clusters) if (!rows.has(name)) state.fleetRow = null;
+	worker.names.clear();
+	// Where reboots are in flight the name stays, also one that was dropped from the settings; then in the order of the settings.
+	const known = [...[...rows.values()].filter((row) => row.inFlight), ...clusters.flatMap(({ name }) => rows.get(name) ?? [])];
+	for (const { clusterUid, target } of known) if (clusterUid !== "" && !worker.names.has(clusterUid)) worker.names.set(clusterUid, target.name);
 }
 
 /**
@@ -107,7 +113,7 @@ export async function round(world: World, worker: Worker, configuration: Configu
 	const journal = new Journal(world.journal);
 	const startedAt = world.clock.now();
 	for (const problem of configuration.problems) journal.write("settings.wrong", problem);
-	await learnFleet(world, worker);
+	await learnFleet(world, worker, configuration.clusters);
 	const jobs = jobsOf(configuration, worker);
 	journal.write("round.started", { clusters: jobs.length, worker: worker.id, late: limits.late });
 	const slots = new Slots(limits.atOnce);
@@ -118,7 +124,7 @@ export async function round(world: World, worker: Worker, configuration: Configu
 		const state = worker.stateOf(target.name);
 		for (;;) {
 			const result = await slots.with(state.failures > 0 ? "failed" : "living", () =>
-				tick({ world, worker: worker.id, us: worker.us, target, configuration, configured, state }),
+				tick({ world, worker: worker.id, us: worker.us, target, configuration, configured, state, names: worker.names }),
 			);
 			results.set(target.name, result);
 			looks++;

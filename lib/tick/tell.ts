@@ -107,6 +107,8 @@ export class Teller {
 		}
 		this.forget("reason ", new Set(sound.clusterReasons.map((each) => `reason ${each.kind}`)));
 		for (const { node, pool, since, packages, reasons } of sound.waiting) {
+			// One that is admitted has an event of its own.
+			if (reasons.length === 0) continue;
 			const kinds = reasons.map((each) => each.kind).join();
 			this.once(`waiting ${node}`, kinds, () => this.#journal.write("node.waiting", { cluster, node, pool, since, packages, reasons }));
 		}

@@ -48,6 +48,8 @@ export interface TickInput {
 	readonly configuration: Configuration;
 	readonly configured: boolean;
 	readonly state: ClusterState;
+	/** Names by the UID of their cluster: one cluster under two names is one too many. */
+	readonly names: Map<string, string>;
 }
 
 export type TickResult =
@@ -108,7 +110,7 @@ async function observed(
 	lease: Lease,
 	api: ClusterApi,
 ): Promise<{ readonly view: View; readonly planInput: (view: View) => PlanInput }> {
-	const { world, us, target, configuration, configured, state } = input;
+	const { world, us, target, configuration, configured, state, names } = input;
 	const newId = world.ids.next();
 	const planInput = (view: View): PlanInput => ({
 		target,
@@ -120,6 +122,7 @@ async function observed(
 		settings: configuration.settings,
 		problems: configuration.problems,
 		configured,
+		twin: twinOf(view, target.name, names),
 		fallback: configuration.fallback,
 		lastLookAt: lease.lookedAt,
 		newId,
@@ -135,6 +138,14 @@ async function observed(
 		nextToRead: (seen) => plan(planInput(seen)).toRead,
 	});
 	return { view, planInput };
+}
+
+/** The name that this cluster has already; the first that comes to know its UID has it. */
+function twinOf(view: View, name: string, names: Map<string, string>): string | null {
+	if (!view.clusterUid.known) return null;
+	const holder = names.get(view.clusterUid.value) ?? name;
+	names.set(view.clusterUid.value, holder);
+	return holder === name ? null : holder;
 }
 
 /** The part of a tick that writes and acts. */
