@@ -6,7 +6,8 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { type Azurite, startAzurite } from "../azurite.ts";
+import { TableClient, TableServiceClient } from "@azure/data-tables";
+import { type Azurite, devKey, startAzurite } from "../azurite.ts";
 import { type ControlPlane, type ControlPlaneOptions, startControlPlane } from "./control-plane.ts";
 import type { NodeSettings, NodeSpec } from "./kubelet-settings.ts";
 import { type Fleet, startKubelets } from "./kubelets.ts";
@@ -14,6 +15,8 @@ import { apply, type Manifest } from "./workloads.ts";
 
 const main = resolve(import.meta.dirname, "../../lib/local/main.ts");
 const manifests = resolve(import.meta.dirname, "../../infra/cluster");
+
+const plain = { allowInsecureConnection: true };
 
 /** Short enough that a story takes seconds. */
 export const quickSettings: Readonly<Record<string, string>> = {
@@ -75,7 +78,9 @@ export class Scheduler {
 			const line = this.told(event, fields)[0];
 			if (line !== undefined) return line;
 			if (Date.now() > endsAt || !this.running) {
-				throw new Error(`the scheduler ${this.running ? "has not said" : "ended without saying"} ${event} ${JSON.stringify(fields)}; it said:\n${this.story().slice(-4_000)}`);
+				throw new Error(
+					`the scheduler ${this.running ? "has not said" : "ended without saying"} ${event} ${JSON.stringify(fields)}; it said:\n${this.story().slice(-4_000)}`,
+				);
 			}
 			await delay(20);
 		}
@@ -92,7 +97,12 @@ export class Scheduler {
 	}
 
 	get lastLine(): string {
-		return this.output.trimEnd().split("\n").findLast((line) => line.startsWith("settled")) ?? "";
+		return (
+			this.output
+				.trimEnd()
+				.split("\n")
+				.findLast((line) => line.startsWith("settled")) ?? ""
+		);
 	}
 
 	async kill(signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
@@ -143,7 +153,10 @@ export class Scenario {
 	}
 
 	/** The scheduler of the shipped rights on this cluster, with JSON lines, until settled unless told. */
-	scheduler(settings: Readonly<Record<string, string | undefined>> = {}, options: { readonly goesOn?: boolean; readonly kubeconfig?: string; readonly cwd?: string } = {}): Scheduler {
+	scheduler(
+		settings: Readonly<Record<string, string | undefined>> = {},
+		options: { readonly goesOn?: boolean; readonly kubeconfig?: string; readonly cwd?: string } = {},
+	): Scheduler {
 		const kubeconfig = options.kubeconfig ?? this.controlPlane.kubeconfig(join(this.dir, "kubeconfig"), { context: "real", user: "scheduler" });
 		const args = [main, "--kubeconfig", kubeconfig, "--context", "real", "--json", ...(options.goesOn === true ? [] : ["--until-settled"])];
 		const { PATH = "", HOME = "" } = process.env;
@@ -153,6 +166,32 @@ export class Scenario {
 		const scheduler = new Scheduler(child);
 		this.schedulers.push(scheduler);
 		return scheduler;
+	}
+
+	/** Every row of every table, as `TABLE/PARTITION/ROW` and its JSON. */
+	async rows(): Promise<ReadonlyMap<string, string>> {
+		const { connectionString } = this.azurite;
+		const rows = new Map<string, string>();
+		for await (const { name } of TableServiceClient.fromConnectionString(connectionString, plain).listTables()) {
+			if (name === undefined) continue;
+			const entities = TableClient.fromConnectionString(connectionString, name, plain).listEntities();
+			for await (const entity of entities) rows.set(`${name}/${entity.partitionKey}/${entity.rowKey}`, JSON.stringify(entity));
+		}
+		return rows;
+	}
+
+	/** As if somebody had deleted the tables; only while no scheduler runs. */
+	async deleteTables(): Promise<void> {
+		const service = TableServiceClient.fromConnectionString(this.azurite.connectionString, plain);
+		for await (const { name } of service.listTables()) if (name !== undefined) await service.deleteTable(name);
+	}
+
+	/** Where a secret in use was printed by a scheduler or stands in a row of a table. Neither the secret nor the text is told. */
+	async leaks(others: readonly string[] = []): Promise<readonly string[]> {
+		const secrets = [...this.controlPlane.secrets(), devKey, ...others];
+		const texts = new Map(await this.rows());
+		for (const [index, scheduler] of this.schedulers.entries()) texts.set(`output of scheduler ${index + 1}`, scheduler.output);
+		return [...texts].filter(([, text]) => secrets.some((secret) => text.includes(secret))).map(([place]) => place);
 	}
 
 	async stop(): Promise<void> {
@@ -168,6 +207,9 @@ export async function startScenario(options: ScenarioOptions): Promise<Scenario>
 	await applyShipped(controlPlane, options.deletePods === true ? { deletePods: true } : {});
 	const fleet = await startKubelets(controlPlane, options.nodes, options.defaults);
 	await apply(controlPlane.api, ...(options.workloads ?? []));
-	await fleet.until("the sentinels report", () => fleet.pods().filter((pod) => pod.metadata.annotations?.["aks-reboot-scheduler/report"] !== undefined).length >= options.nodes.length);
+	await fleet.until(
+		"the sentinels report",
+		() => fleet.pods().filter((pod) => pod.metadata.annotations?.["aks-reboot-scheduler/report"] !== undefined).length >= options.nodes.length,
+	);
 	return new Scenario(controlPlane, fleet, azurite, mkdtempSync(join(tmpdir(), "scenario-")));
 }
