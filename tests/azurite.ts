@@ -5,10 +5,7 @@ import { rm } from "node:fs/promises";
 import { connect, createServer } from "node:net";
 import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-
-/** The emulator's account and key are public: https://learn.microsoft.com/azure/storage/common/storage-use-azurite */
-export const devAccount = "devstoreaccount1";
-export const devKey = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
+import { connectionStringOf, devKey } from "../lib/local/azurite.ts";
 
 export interface Azurite {
 	readonly connectionString: string;
@@ -21,10 +18,6 @@ export interface AzuriteOptions {
 	readonly dir?: string;
 	/** Removed at `stop`, after the process has ended. */
 	readonly removeDir?: boolean;
-}
-
-export function connectionStringOf(port: number): string {
-	return `DefaultEndpointsProtocol=http;AccountName=${devAccount};AccountKey=${devKey};TableEndpoint=http://127.0.0.1:${port}/${devAccount};`;
 }
 
 /** A port that was free a moment ago. */
@@ -94,3 +87,4 @@ export async function startAzurite(options: AzuriteOptions = {}): Promise<Azurit
 		},
 	};
 }
+export { connectionStringOf, devKey };

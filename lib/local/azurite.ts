@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 
 /** The emulator's account and key are public: https://learn.microsoft.com/azure/storage/common/storage-use-azurite */
 const account = "devstoreaccount1";
-const key = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoMGGw==";
+export const devKey = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
 const usualPort = 10_002;
 const startMs = 60_000;
 
@@ -26,8 +26,9 @@ interface Note {
 	readonly scheduler: number;
 }
 
-function connectionStringOf(port: number): string {
-	return `DefaultEndpointsProtocol=http;AccountName=${account};AccountKey=${key};TableEndpoint=http://127.0.0.1:${port}/${account};`;
+/** Connects to an Azurite on this machine. */
+export function connectionStringOf(port: number): string {
+	return `DefaultEndpointsProtocol=http;AccountName=${account};AccountKey=${devKey};TableEndpoint=http://127.0.0.1:${port}/${account};`;
 }
 
 function alive(pid: number): boolean {

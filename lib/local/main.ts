@@ -99,7 +99,7 @@ class Run {
 	#tableFailedSince: number | null = null;
 
 	#tableFailed(error: CallError): Verdict {
-		console.error(`the table cannot be read: ${error.message}`);
+		if (this.#tableFailedSince === null) console.error(`the table cannot be read: ${error.message}`);
 		this.#tableFailedSince ??= performance.now();
 		const tooLong = this.#args.untilSettled && performance.now() - this.#tableFailedSince >= 60_000;
 		return { exitCode: tooLong ? 1 : null, pauseMs: waitingMs };
