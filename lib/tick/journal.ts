@@ -82,9 +82,10 @@ export const events = {
 	"reboot.alarm": event<OfNode & { phase: Phase }>("error", (f) =>
 		f.phase === "soaking" ? "not Ready after its reboot, and in service" : "its cordon could not be removed in time; it is tried again",
 	),
-	"reboot.ended": event<OfNode & { end: End; cause: Cause; tookMs: number; kernelBefore: string; kernelAfter: string | null }>(
-		"info",
-		(f) => `${explainEnd(f.end)} after ${explainDuration(f.tookMs)}: ${explainCause(f.cause, f.node)}`,
+	"reboot.ended": event<OfNode & { end: End; cause: Cause; tookMs: number; kernelBefore: string; kernelAfter: string | null }>("info", (f) =>
+		f.end === "done"
+			? `${explainEnd(f.end)} after ${explainDuration(f.tookMs)} (kernel ${f.kernelBefore} → ${f.kernelAfter ?? "unknown"})`
+			: `${explainEnd(f.end)} after ${explainDuration(f.tookMs)}: ${explainCause(f.cause, f.node)}`,
 	),
 	"pod.blocked": event<OfNode & { obstacle: Obstacle }>("info", (f) => explainObstacle(f.obstacle)),
 	"pod.deleted": event<OfNode & { pod: string }>("warning", (f) => `pod ${f.pod} was deleted past its budgets (DRAIN_TIMEOUT_ACTION=delete)`),
