@@ -58,9 +58,9 @@ function failureOf(status: number, code: string | null): CallFailure {
 	return status >= 400 ? "invalid" : "garbled";
 }
 
-/** Whether an answer leaves open what became of a write. An answer of 4xx that is not "later" says that nothing was done. */
-function leavesOpen(failure: CallFailure): boolean {
-	return failure === "serverError" || failure === "throttled" || failure === "timedOut" || failure === "garbled";
+/** Whether an answer leaves open what became of a write. One of 4xx says that nothing was done, unless it says "too slow" or "too many". */
+function leavesOpen(status: number): boolean {
+	return status < 400 || status === 408 || status === 429 || status >= 500;
 }
 
 /** `Retry-After` in milliseconds (seconds or a date, or Azure's millisecond headers), or null. */
@@ -97,7 +97,7 @@ function answered(error: RestLike, status: number, context: CallContext, now: nu
 		answer: parts.join("; "),
 		status,
 		retryAfterMs: retryAfterMs(error, now),
-		mayHaveApplied: context.write && leavesOpen(failure),
+		mayHaveApplied: context.write && leavesOpen(status),
 	});
 }
 

@@ -52,10 +52,18 @@ export function exchangePolicy(exchanges: WeakMap<object, Exchange>): PipelinePo
 		async sendRequest(request, next) {
 			const exchange = request.abortSignal === undefined ? undefined : exchanges.get(request.abortSignal);
 			if (exchange?.writes !== undefined) request.body = withDeleteETags(String(request.body), exchange.writes);
-			const response = await next(request);
-			const date = response.headers.get("date");
-			if (date !== undefined) exchange?.dates.push(date);
-			return response;
+			const note = (date: string | undefined): void => {
+				if (date !== undefined) exchange?.dates.push(date);
+			};
+			try {
+				const response = await next(request);
+				note(response.headers.get("date"));
+				return response;
+			} catch (error) {
+				// An answer that the SDK makes an error of has a date as well: "exists already" is how most tables are found.
+				note((error as { response?: { headers?: { get?(name: string): string | undefined } } } | null)?.response?.headers?.get?.("date"));
+				throw error;
+			}
 		},
 	};
 }

@@ -95,7 +95,8 @@ function makeTrouble(response: ServerResponse, trouble: ArmTrouble): void {
 	switch (trouble.kind) {
 		case "error": {
 			const headers = trouble.retryAfterSeconds === undefined ? {} : { "retry-after": String(trouble.retryAfterSeconds) };
-			return sendError(response, trouble.status, trouble.code, trouble.message ?? `refused: ${trouble.code}`, headers);
+			sendError(response, trouble.status, trouble.code, trouble.message ?? `refused: ${trouble.code}`, headers);
+			return;
 		}
 		case "body":
 			response.writeHead(trouble.status, { "content-type": trouble.contentType });
@@ -107,17 +108,19 @@ function makeTrouble(response: ServerResponse, trouble: ArmTrouble): void {
 			response.socket?.destroy();
 			return;
 		default:
-			return trouble satisfies never;
+			trouble satisfies never;
 	}
 }
 
 function sendTruth(response: ServerResponse, call: ArmCall, clusters: ReadonlyMap<string, ArmCluster>): void {
-	if (call.operation === "unknown") return sendError(response, 400, "InvalidRequest", `not an operation of this API: ${call.method} ${call.url}`);
 	const cluster = clusters.get(resourceIdOf(call).toLowerCase());
-	if (cluster === undefined) {
-		return sendError(response, 404, "ResourceNotFound", `The Resource '${resourceIdOf(call)}' under resource group '${call.resourceGroup}' was not found.`);
+	if (call.operation === "unknown") {
+		sendError(response, 400, "InvalidRequest", `not an operation of this API: ${call.method} ${call.url}`);
+	} else if (cluster === undefined) {
+		sendError(response, 404, "ResourceNotFound", `The Resource '${resourceIdOf(call)}' under resource group '${call.resourceGroup}' was not found.`);
+	} else {
+		send(response, 200, call.operation === "get" ? managedClusterWire(cluster) : credentialsWire(cluster));
 	}
-	send(response, 200, call.operation === "get" ? managedClusterWire(cluster) : credentialsWire(cluster));
 }
 
 /** Starts it on a free port of 127.0.0.1; its certificate is signed by `caPem`. */
