@@ -4,7 +4,7 @@ import type { ApiClient } from "./api-client.ts";
 import type { ControlPlane } from "./control-plane.ts";
 import { defaultSettings, type NodeSettings, type NodeSpec } from "./kubelet-settings.ts";
 import { type Budget, conditionStatus, type Node, type Pod } from "./objects.ts";
-import { AwayLog, BudgetObserver, type BudgetWatch, unavailable } from "./observers.ts";
+import { AwayLog, BudgetObserver, type BudgetWatch, marked, unavailable } from "./observers.ts";
 import { type RebootPodSeen, type RebootSeen, SimulatedNode } from "./simulated-node.ts";
 import { WatchCache } from "./watch-cache.ts";
 
@@ -20,6 +20,8 @@ export class Fleet {
 	readonly down = new AwayLog();
 	/** Nodes cordoned or not Ready at once, by the API server's word. */
 	readonly unavailable = new AwayLog();
+	/** Nodes that carried our mark at once. */
+	readonly marked = new AwayLog();
 	/** Calls of kubelets that failed, for a look when a test fails. */
 	readonly problems: string[] = [];
 	readonly #controlPlane: ControlPlane;
@@ -61,7 +63,9 @@ export class Fleet {
 		});
 		this.#nodeObjects.onChange(({ kind, object }) => {
 			if (kind === "set") this.#nodes.get(object.metadata.name)?.nodeSeen(object);
-			this.unavailable.note([...this.#nodeObjects.items.values()].filter(unavailable).map((node) => node.metadata.name));
+			const nodes = [...this.#nodeObjects.items.values()];
+			this.unavailable.note(nodes.filter(unavailable).map((node) => node.metadata.name));
+			this.marked.note(nodes.filter(marked).map((node) => node.metadata.name));
 			this.#changed(null);
 		});
 		this.#budgets.onChange(({ object }) => this.#changed(object.metadata.namespace));

@@ -31,6 +31,11 @@ export function unavailable(node: Node): boolean {
 	return node.spec.unschedulable === true || conditionStatus(node, "Ready") !== "True";
 }
 
+/** Carries the scheduler's mark. */
+export function marked(node: Node): boolean {
+	return node.metadata.annotations?.["aks-reboot-scheduler/reboot"] !== undefined;
+}
+
 export interface BudgetBroken {
 	readonly at: number;
 	readonly budget: string;

@@ -155,10 +155,11 @@ export class Scenario {
 	/** The scheduler of the shipped rights on this cluster, with JSON lines, until settled unless told. */
 	scheduler(
 		settings: Readonly<Record<string, string | undefined>> = {},
-		options: { readonly goesOn?: boolean; readonly kubeconfig?: string; readonly cwd?: string } = {},
+		options: { readonly goesOn?: boolean; readonly kubeconfig?: string; readonly contexts?: readonly string[]; readonly cwd?: string } = {},
 	): Scheduler {
 		const kubeconfig = options.kubeconfig ?? this.controlPlane.kubeconfig(join(this.dir, "kubeconfig"), { context: "real", user: "scheduler" });
-		const args = [main, "--kubeconfig", kubeconfig, "--context", "real", "--json", ...(options.goesOn === true ? [] : ["--until-settled"])];
+		const contexts = (options.contexts ?? ["real"]).flatMap((context) => ["--context", context]);
+		const args = [main, "--kubeconfig", kubeconfig, ...contexts, "--json", ...(options.goesOn === true ? [] : ["--until-settled"])];
 		const { PATH = "", HOME = "" } = process.env;
 		const given: Record<string, string | undefined> = { PATH, HOME, ...quickSettings, AzureWebJobsStorage: this.azurite.connectionString, ...settings };
 		const env = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
@@ -196,7 +197,7 @@ export class Scenario {
 
 	async stop(): Promise<void> {
 		await Promise.all(this.schedulers.map((each) => each.kill("SIGKILL")));
-		this.fleet.stop();
+		await this.fleet.stop();
 		await Promise.all([this.controlPlane.stop(), this.azurite.stop()]);
 		rmSync(this.dir, { recursive: true, force: true });
 	}
