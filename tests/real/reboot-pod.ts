@@ -10,7 +10,7 @@ export interface MachineSeen {
 }
 
 export interface RebootPodRun {
-	/** 0 signal sent, 10 another boot id, 11 too early, 12 too late; 1 the signal was denied, 2 it lacks a variable. */
+	/** 0 signal sent, 10 another boot id, 11 too early, 12 too late, 14 the signal was refused; 2 it lacks a variable. */
 	readonly exitCode: number;
 	readonly message: string;
 }
@@ -28,12 +28,12 @@ export function runRebootPod(pod: Pod, machine: MachineSeen): RebootPodRun {
 		return { exitCode: 2, message: "BOOT_ID, NOT_BEFORE and NOT_AFTER are needed" };
 	}
 	const now = Math.floor(machine.clock / 1000);
-	if (bootId !== machine.bootId) return { exitCode: 10, message: `made for boot ${bootId}, this is boot ${machine.bootId}` };
-	if (now < notBefore) return { exitCode: 11, message: `too early: the node's clock says ${now}, not before ${notBefore}` };
-	if (now > notAfter) return { exitCode: 12, message: `too late: the node's clock says ${now}, not after ${notAfter}` };
+	if (bootId !== machine.bootId) return { exitCode: 10, message: `not sent: the running boot is ${machine.bootId}, asked was ${bootId}` };
+	if (now < notBefore) return { exitCode: 11, message: `not sent: the node's clock says ${now}, too early: not before ${notBefore}` };
+	if (now > notAfter) return { exitCode: 12, message: `not sent: the node's clock says ${now}, too late: not after ${notAfter}` };
 	const denied = whyDenied(pod, machine);
-	if (denied !== null) return { exitCode: 1, message: denied };
-	return { exitCode: 0, message: `asked boot ${bootId} to end at ${now}` };
+	if (denied !== null) return { exitCode: 14, message: `not sent: the signal to PID 1 was refused: ${denied}` };
+	return { exitCode: 0, message: `sent: signal 39 to PID 1 of boot ${bootId} at ${now}` };
 }
 
 /** As measured on a real node: only uid 0 in the host's PID namespace and without AppArmor's default profile reaches PID 1. */
@@ -41,8 +41,8 @@ function whyDenied(pod: Pod, machine: MachineSeen): string | null {
 	const container = pod.spec.containers[0]?.securityContext;
 	const user = container?.runAsUser ?? pod.spec.securityContext?.runAsUser;
 	const profile = container?.appArmorProfile?.type ?? pod.spec.securityContext?.appArmorProfile?.type;
-	if (pod.spec.hostPID !== true) return "kill: PID 1 is the container's own: hostPID is not set";
-	if (user !== undefined && user !== 0) return `kill: (1) - Operation not permitted (uid ${user})`;
-	if (machine.appArmor && profile !== "Unconfined") return "kill: (1) - Permission denied (AppArmor profile)";
+	if (pod.spec.hostPID !== true) return "PID 1 is the container's own, hostPID is not set";
+	if (user !== undefined && user !== 0) return `uid ${user} may not`;
+	if (machine.appArmor && profile !== "Unconfined") return "the AppArmor profile denies it";
 	return null;
 }

@@ -1,4 +1,5 @@
 // Manifests that tests put on a cluster, and how they get there. What simulated kubelets do with their pods is told by annotations.
+import { resolve } from "node:path";
 import type { ApiClient } from "./api-client.ts";
 import type { ControlPlane } from "./control-plane.ts";
 import { podAnnotations } from "./kubelet-settings.ts";
@@ -146,7 +147,7 @@ export function rebootPod(options: RebootPodOptions): Manifest {
 			containers: [
 				{
 					name: "reboot",
-					image: options.image ?? sentinelImage,
+					image: options.image ?? "registry.test/sentinel:1",
 					env: Object.entries(env).map(([name, value]) => ({ name, value })),
 					securityContext: { runAsUser: 0, capabilities: { drop: ["ALL"] }, ...appArmorProfile },
 				},
@@ -155,13 +156,11 @@ export function rebootPod(options: RebootPodOptions): Manifest {
 	};
 }
 
-export const sentinelImage = "registry.test/sentinel:1";
+const shippedManifests = resolve(import.meta.dirname, "../../infra/cluster");
 
-/** Namespace and sentinel DaemonSet; simulated kubelets play the sentinel's script. Resolves once both are accepted. */
+/** Applies the shipped manifests as a user would; simulated kubelets play the sentinel's script. */
 export async function applySentinel(controlPlane: ControlPlane): Promise<void> {
-	const namespace = "aks-reboot-scheduler";
-	const sentinel = daemonSet("sentinel", { namespace, image: sentinelImage, nodeSelector: { "kubernetes.io/os": "linux" } });
-	await apply(controlPlane.api, namespaceNamed(namespace), sentinel);
+	await controlPlane.kubectl("apply", "-k", shippedManifests);
 }
 
 function metadata(name: string, options: PodOptions): { name: string; namespace: string } {
