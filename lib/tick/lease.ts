@@ -28,6 +28,7 @@ export interface LeasePorts {
 /**
  * Takes or renews the lease on a partition whose rows were just read. Success also proves that no row of it was written since.
  * Age is judged by the service's clock on both sides: when it wrote the row, and when it answered.
+ * `fenceFloor`: the highest fence seen elsewhere (the `fleet` row), should somebody have deleted the row all the same.
  */
 export async function takeLease(
 	ports: LeasePorts,
@@ -40,7 +41,7 @@ export async function takeLease(
 	if (row !== undefined && before !== null && before.holder !== worker && read.at - row.writtenAt < leaseMs) {
 		return { kind: "heldByOther", holder: before.holder, forMs: leaseMs - (read.at - row.writtenAt) };
 	}
-	const fence = before === null ? 1 : before.holder === worker ? before.fence : before.fence + 1;
+	const fence = before !== null && before.holder === worker ? before.fence : Math.max(fenceFloor, before?.fence ?? 0) + 1;
 	const lease = new Lease(ports, partition, { holder: worker, fence, writeId: "", lookedAt: before?.lookedAt ?? null }, row?.etag ?? null, read.at);
 	const taken = await lease.commit([]);
 	return taken.kind === "written" ? { kind: "held", lease } : taken;

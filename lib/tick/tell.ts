@@ -93,7 +93,8 @@ export class Teller {
 				const whole = { namespace, name, uid, ...obstacle, retryAt: 0 };
 				this.once(`pod ${uid}`, obstacle.message, () => this.#journal.write("pod.blocked", { ...of, obstacle: whole }));
 			} else if (action.kind === "delete" && outcome.kind === "done") this.#journal.write("pod.deleted", { ...of, pod: podName(action.pod) });
-			else if ("why" in outcome) this.#journal.write("act.failed", { ...of, act: action.kind, outcome: outcome.kind, why: outcome.why });
+			else if ("why" in outcome && outcome.kind !== "conflict")
+				this.#journal.write("act.failed", { ...of, act: action.kind, outcome: outcome.kind, why: outcome.why });
 		}
 	}
 

@@ -88,7 +88,7 @@ async function attempt(input: TickInput, teller: Teller): Promise<TickResult> {
 	const cluster = target.name;
 	const startedAt = world.clock.now();
 	const ledger = await readLedger(world.table, partitionOf(cluster));
-	const take = await takeLease(world, partitionOf(cluster), worker, ledger);
+	const take = await takeLease(world, partitionOf(cluster), worker, ledger, state.fleetRow?.fence ?? 0);
 	if (take.kind === "heldByOther") {
 		teller.once("lease", take.holder, () => teller.write("lease.heldByOther", { cluster, holder: take.holder, forMs: take.forMs }));
 		return { kind: "heldByOther", holder: take.holder };
@@ -280,7 +280,8 @@ class Pass {
 		return going.flatMap((reboot) => {
 			const own = performed.filter((each) => each.action.record === reboot.id);
 			const leavings = own.flatMap((each): Leaving[] => (each.leaving === null ? [] : [each.leaving]));
-			const failed = own.find((each) => each.leaving === null && "why" in each.outcome);
+			// A conflict says only that the node has changed since: the next look decides anew.
+			const failed = own.find((each) => each.leaving === null && "why" in each.outcome && each.outcome.kind !== "conflict");
 			const trouble = failed !== undefined && "why" in failed.outcome ? failed.outcome.why : reboot.trouble;
 			const rebootView = { at, node: { known: false, why: "" } as const, forbidden: null, impediments: [], window: null, lastLookAt: null };
 			const pods = view.pods.get(reboot.node.name) ?? { known: false as const, why: "not read" };
