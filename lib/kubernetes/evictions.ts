@@ -1,0 +1,132 @@
+// Evictions, and what the API server's answers to them mean (each was measured on a real one).
+import type { V1Eviction, V1Pod, V1PodDisruptionBudget } from "@kubernetes/client-node";
+import { CallError } from "../tick/call-error.ts";
+import type { EvictionAnswer, PodRef } from "../tick/world.ts";
+import { ofKind, type StatusBody, shortened, statusOf } from "./errors.ts";
+import { listPages } from "./pages.ts";
+import { budgetsOf } from "./selectors.ts";
+import type { Session } from "./session.ts";
+
+export interface EvictionOptions {
+	readonly gracePeriodSeconds: number | null;
+	readonly dryRun: boolean;
+}
+
+export async function evict(session: Session, pod: PodRef, options: EvictionOptions): Promise<EvictionAnswer> {
+	const doing = `evicting pod ${pod.namespace}/${pod.name}${options.dryRun ? " (dry run)" : ""}`;
+	const refusal = await post(session, doing, pod, options);
+	if (refusal === null) return { kind: "evicted" };
+	const answer = meaning(refusal.status);
+	switch (answer.kind) {
+		case "gone":
+		case "namespaceEnding":
+			return answer;
+		case "blocked":
+			// The budget is asked before the UID: what is blocked may be a successor of our pod.
+			if ((await successor(session, pod)).kind === "gone") return { kind: "gone" };
+			return { ...answer, retryAfterMs: refusal.error.retryAfterMs };
+		case "twoBudgets":
+			return twoBudgets(session, pod, answer.message);
+		case "failed":
+			throw refusal.error;
+		default:
+			return answer satisfies never;
+	}
+}
+
+interface Refusal {
+	readonly error: CallError;
+	readonly status: StatusBody;
+}
+
+/** Null: accepted. An answer that carries no Status has no meaning of its own: it is thrown. */
+async function post(session: Session, doing: string, pod: PodRef, options: EvictionOptions): Promise<Refusal | null> {
+	let status: StatusBody | null = null;
+	try {
+		await session.write(doing, async ({ core }) => {
+			try {
+				ofKind(await core.createNamespacedPodEviction({ name: pod.name, namespace: pod.namespace, body: evictionOf(pod, options) }), "Status", "Eviction");
+			} catch (error) {
+				status = statusOf(error);
+				throw error;
+			}
+		});
+		return null;
+	} catch (error) {
+		if (status === null || !(error instanceof CallError)) throw error;
+		return { error, status };
+	}
+}
+
+function evictionOf(pod: PodRef, { gracePeriodSeconds, dryRun }: EvictionOptions): V1Eviction {
+	return {
+		apiVersion: "policy/v1",
+		kind: "Eviction",
+		metadata: { name: pod.name, namespace: pod.namespace },
+		deleteOptions: {
+			// A pod that follows under the same name is not ours to evict.
+			preconditions: { uid: pod.uid },
+			...(gracePeriodSeconds === null ? {} : { gracePeriodSeconds }),
+			...(dryRun ? { dryRun: ["All"] } : {}),
+		},
+	};
+}
+
+type Meaning = Exclude<EvictionAnswer, { kind: "evicted" }> | { readonly kind: "failed" };
+
+/** What a Status that refuses an eviction means; `failed` for all that says nothing about this pod. */
+export function meaning(status: StatusBody & { readonly reason: string }): Meaning {
+	const budgetCauses = status.causes.filter((cause) => cause.reason === "DisruptionBudget");
+	if (budgetCauses.length > 0) {
+		const message = shortened(budgetCauses.map((cause) => cause.message).join(" "));
+		return { kind: "blocked", budgets: budgetCauses.flatMap((cause) => budgetName(cause.message)), message, retryAfterMs: null };
+	}
+	if (status.causes.some((cause) => cause.reason === "NamespaceTerminating")) return { kind: "namespaceEnding", message: shortened(status.message) };
+	// Known by its message alone: this 500 has neither reason nor details.
+	if (status.message.includes("more than one PodDisruptionBudget")) return { kind: "twoBudgets", budgets: [], message: shortened(status.message) };
+	if (status.reason === "NotFound") return { kind: "gone" };
+	if (status.reason === "Conflict" && status.message.includes("UID in the precondition")) return { kind: "gone" };
+	return { kind: "failed" };
+}
+
+/** "The disruption budget NAME needs …" */
+function budgetName(message: string): readonly string[] {
+	const name = /^The disruption budget (\S+) /.exec(message)?.[1];
+	return name === undefined ? [] : [name];
+}
+
+/** Our pod as it is now. `unknown`: it could not be read, which never counts as gone. */
+async function successor(session: Session, pod: PodRef): Promise<{ kind: "gone" } | { kind: "there"; pod: V1Pod } | { kind: "unknown" }> {
+	try {
+		const found = await session.read(`reading pod ${pod.namespace}/${pod.name}`, async ({ core }) =>
+			ofKind(await core.readNamespacedPod({ name: pod.name, namespace: pod.namespace }), "Pod"),
+		);
+		return found.metadata?.uid === pod.uid ? { kind: "there", pod: found } : { kind: "gone" };
+	} catch (error) {
+		return error instanceof CallError && error.failure === "notFound" ? { kind: "gone" } : { kind: "unknown" };
+	}
+}
+
+async function twoBudgets(session: Session, pod: PodRef, message: string): Promise<EvictionAnswer> {
+	const found = await successor(session, pod);
+	if (found.kind === "gone") return { kind: "gone" };
+	const labels = found.kind === "there" ? (found.pod.metadata?.labels ?? {}) : null;
+	const budgets = labels === null ? [] : await budgetNames(session, pod.namespace, labels);
+	return { kind: "twoBudgets", budgets, message };
+}
+
+/** Their names help a person; that they cannot be listed does not make the answer another. */
+async function budgetNames(session: Session, namespace: string, labels: Readonly<Record<string, string>>): Promise<readonly string[]> {
+	try {
+		const budgets = await listPages<V1PodDisruptionBudget, V1PodDisruptionBudget>(session, {
+			doing: `listing disruption budgets of namespace ${namespace}`,
+			kinds: ["PodDisruptionBudgetList"],
+			fetchPage: ({ policy }, page) => policy.listNamespacedPodDisruptionBudget({ namespace, ...page }),
+			reduce: (budget) => budget,
+		});
+		return budgetsOf(budgets, labels);
+	} catch (error) {
+		if (error instanceof CallError) return [];
+		throw error;
+	}
+}
