@@ -35,6 +35,7 @@ export async function takeLease(
 	partition: string,
 	worker: string,
 	read: { readonly rows: readonly Row[]; readonly at: Instant },
+	fenceFloor = 0,
 ): Promise<Take> {
 	const row = read.rows.find((each) => each.key === leaseKey);
 	const before = row === undefined ? null : leaseOf(row.values);
