@@ -10,6 +10,10 @@ import { connectionStringOf, devKey } from "../lib/local/azurite.ts";
 export interface Azurite {
 	readonly connectionString: string;
 	readonly port: number;
+	/** How far its clock is ahead of this machine's. */
+	readonly aheadMs: number;
+	/** Moves its clock on. */
+	advance(ms: number): Promise<void>;
 	stop(): Promise<void>;
 }
 
@@ -70,17 +74,30 @@ export async function startAzurite(options: AzuriteOptions = {}): Promise<Azurit
 	const main = fileURLToPath(new URL("../node_modules/azurite/dist/src/table/main.js", import.meta.url));
 	const place = options.dir === undefined ? ["--inMemoryPersistence"] : ["--location", options.dir];
 	const args = [main, ...place, "--skipApiVersionCheck", "--disableTelemetry", "--tablePort", String(port), "--tableHost", "127.0.0.1", "--silent"];
-	const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
+	const clock = fileURLToPath(new URL("service-clock.ts", import.meta.url));
+	const child = spawn(process.execPath, ["--import", clock, ...args], { stdio: ["ignore", "pipe", "pipe", "ipc"] });
+	// The channel does not keep a test from ending.
+	child.channel?.unref();
 	let output = "";
 	const collect = (chunk: Buffer): void => {
 		output = `${output}${chunk}`.slice(-2_000);
 	};
-	child.stdout.on("data", collect);
-	child.stderr.on("data", collect);
+	child.stdout?.on("data", collect);
+	child.stderr?.on("data", collect);
 	await untilListening(child, port, () => output.trim());
+	let aheadMs = 0;
 	return {
 		connectionString: connectionStringOf(port),
 		port,
+		get aheadMs() {
+			return aheadMs;
+		},
+		async advance(ms) {
+			aheadMs += ms;
+			const moved = once(child, "message");
+			child.send(aheadMs);
+			await moved;
+		},
 		async stop() {
 			await end(child);
 			if (options.removeDir && options.dir !== undefined) await rm(options.dir, { recursive: true, force: true });
