@@ -49,3 +49,38 @@ export async function assertNoLeaks(scenario: Scenario, others: readonly string[
 export function writesOfScheduler(scenario: Scenario, since = 0): string[] {
 	return scenario.controlPlane.requests({ user: "scheduler", writes: true, since }).map((line) => `${line.verb} ${line.requestURI}`);
 }
+
+/** Another story on the same cluster: no table, and just these nodes wait, for so many minutes each. Resolves once their sentinels say so. */
+export async function newStory(scenario: Scenario, minutesByNode: Readonly<Record<string, number>>): Promise<void> {
+	const { fleet } = scenario;
+	await Promise.all(scenario.schedulers.map((each) => each.kill()));
+	await scenario.deleteTables();
+	for (const name of fleet.names()) {
+		const minutes = minutesByNode[name];
+		fleet.node(name).needReboot(minutes === undefined ? null : waitsFor(minutes));
+	}
+	await fleet.until("the sentinels say who waits", () => fleet.names().every((name) => asksNow(scenario, name) === name in minutesByNode));
+	for (const log of [fleet.down, fleet.unavailable, fleet.marked]) log.moments.length = 0;
+}
+
+/** Whether a ready sentinel of this boot asks; null while there is none. */
+function asksNow(scenario: Scenario, node: string): boolean | null {
+	const { fleet } = scenario;
+	const pod = fleet
+		.pods()
+		.find((each) => each.spec.nodeName === node && each.metadata.labels?.app === "sentinel" && fleet.node(node).serves(each.metadata.uid));
+	if (pod?.metadata.annotations?.["aks-reboot-scheduler/report"]?.includes(fleet.node(node).bootId) !== true) return null;
+	return pod.metadata.labels?.["aks-reboot-scheduler/reboot-required"] === "true";
+}
+
+/** Pods of an app on a node, as they were last seen. */
+export function podsOf(scenario: Scenario, app: string, node: string): Pod[] {
+	return scenario.fleet.pods().filter((pod) => pod.metadata.labels?.app === app && pod.spec.nodeName === node);
+}
+
+/** Resolves once so many pods of an app serve. */
+export function untilServes(scenario: Scenario, app: string, count: number): Promise<void> {
+	const { fleet } = scenario;
+	const serving = () => fleet.pods().filter((pod) => pod.metadata.labels?.app === app && fleet.node(pod.spec.nodeName ?? "").serves(pod.metadata.uid));
+	return fleet.until(`${count} pods of ${app} serve`, () => serving().length === count);
+}
