@@ -69,7 +69,8 @@ escaped() {
 
 # The other way round, from an answer of the API server (which also escapes what HTML could trip over).
 unescaped() {
-	sed -e 's/\\u003c/</g' -e 's/\\u003e/>/g' -e 's/\\u0026/\&/g' -e 's/\\\(["\\]\)/\1/g'
+	backslash=$(printf '\001')
+	sed -e "s/\\\\\\\\/$backslash/g" -e 's/\\u003c/</g' -e 's/\\u003e/>/g' -e 's/\\u0026/\&/g' -e 's/\\"/"/g' -e "s/$backslash/\\\\/g"
 }
 
 # --- looking ---
@@ -185,7 +186,7 @@ request() {
 	if [ "${status:-000}" = 000 ] || [ "$code" != 0 ]; then
 		why="$2 $pod_url: $(head -n 1 "$state/error" | printable | cut -c 1-200)"
 	else
-		why="$2 $pod_url: $status $(sed -n 's/.*"message": *"\(.*\)","reason".*/\1/p' "$state/answer" | head -n 1 | printable | cut -c 1-300)"
+		why="$2 $pod_url: $status $(tr '\n' ' ' <"$state/answer" | sed -n 's/.*"message": *"\(.*\)", *"reason".*/\1/p' | unescaped | printable | cut -c 1-300)"
 	fi
 	return 1
 }

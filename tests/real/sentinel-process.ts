@@ -1,6 +1,19 @@
 // Runs the shipped report.sh as a process: as its user, under the shells it may meet, with a directory in place of the node's /var/run.
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
-import { chmodSync, closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+	chmodSync,
+	closeSync,
+	existsSync,
+	mkdirSync,
+	mkdtempSync,
+	openSync,
+	readdirSync,
+	readFileSync,
+	rmSync,
+	statSync,
+	symlinkSync,
+	writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -49,7 +62,7 @@ export class Sentinel {
 		const log = openSync(join(this.dir, "log"), "a");
 		const [program, ...args] = this.#command();
 		if (program === undefined) throw new Error("no command");
-		this.#child = spawn(program, args, { env: this.#env(), stdio: ["ignore", log, log], detached: true });
+		this.#child = spawn(program, args, { env: this.#env(), stdio: ["ignore", log, log] });
 		closeSync(log);
 		this.#ended = new Promise((done) => this.#child.once("exit", (code, signal) => done({ code, signal })));
 	}
@@ -105,20 +118,16 @@ export class Sentinel {
 		return { ...end, tookMs: performance.now() - began };
 	}
 
-	/** Processes that it started and that are still there. */
+	/** Processes that it started and that are still there, known by their environment: `timeout` leaves the process group. */
 	descendants(): number[] {
-		const { stdout } = spawnSync("ps", ["-eo", "pid=,pgid="], { encoding: "utf8" });
-		const rows = stdout.split("\n").map((row) => row.trim().split(/\s+/).map(Number));
-		return rows.filter(([pid, group]) => group === this.#child.pid && pid !== this.#child.pid).map(([pid = 0]) => pid);
+		const pids = readdirSync("/proc").map(Number);
+		return pids.filter((pid) => pid > 0 && pid !== this.#child.pid && environmentOf(pid).includes(`SENTINEL_STATE=${this.dir}/`));
 	}
 
 	async stop(options: { readonly keep?: boolean } = {}): Promise<void> {
-		try {
-			if (this.#child.pid !== undefined) process.kill(-this.#child.pid, "SIGKILL");
-		} catch {
-			// It has ended.
-		}
+		this.#child.kill("SIGKILL");
 		await this.#ended;
+		for (const pid of this.descendants()) process.kill(pid, "SIGKILL");
 		if (options.keep !== true) rmSync(this.dir, { recursive: true, force: true });
 	}
 
@@ -151,6 +160,14 @@ export class Sentinel {
 			SENTINEL_CREDENTIALS: join(this.dir, "credentials"),
 			...this.#options.env,
 		};
+	}
+}
+
+function environmentOf(pid: number): string {
+	try {
+		return readFileSync(`/proc/${pid}/environ`, "utf8");
+	} catch {
+		return "";
 	}
 }
 
