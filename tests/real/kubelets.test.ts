@@ -163,10 +163,8 @@ describe("pods", () => {
 		assert(slowMs >= 1_000 && slowMs < 30_000, `slow: ${slowMs} ms`);
 		assert(deafMs >= 2_000 && deafMs < 30_000, `deaf: ${deafMs} ms`);
 		assert.notEqual(podNamed("stuck"), undefined, "a stuck pod outlives its grace");
-		const node = fleet.node(podNamed("stuck")?.spec.nodeName ?? "");
 		await plane.api.patch("/api/v1/namespaces/default/pods/stuck", { metadata: { annotations: { "simulated-kubelet/stop-ms": "10" } } });
 		await gone("stuck");
-		assert.deepEqual(node.reboots, []);
 	});
 
 	test("pods of a namespace that is deleted go with it", async () => {
@@ -187,8 +185,8 @@ describe("pods", () => {
 		assert.equal(podNamed("rejected")?.status.reason, "OutOfpods");
 		node.set({ refuses: () => null });
 		await apply(plane.api, barePod("pulls", { node: "picky", tolerateAll: true }));
-		const waiting = (): string | undefined => podNamed("pulls")?.status.containerStatuses?.[0]?.state.waiting?.reason;
-		await fleet.until("it cannot be pulled", () => waiting() === "ErrImagePull" || waiting() === "ImagePullBackOff");
+		const waiting = (): string => podNamed("pulls")?.status.containerStatuses?.[0]?.state.waiting?.reason ?? "";
+		await fleet.until("it cannot be pulled", () => ["ErrImagePull", "ImagePullBackOff"].includes(waiting()));
 		node.set({ unpullable: () => false });
 		await fleet.until("it runs", () => isReady(podNamed("pulls")));
 		await plane.kubectl("taint", "node", "picky", "tests/out=true:NoExecute");
@@ -276,10 +274,7 @@ describe("a reboot pod", () => {
 		node.reboot();
 		await fleet.until("it ended", () => terminated("waited") !== undefined);
 		assert.equal(terminated("waited")?.exitCode, 10);
-		assert.deepEqual(
-			node.reboots.map((reboot) => reboot.cause),
-			["byHand"],
-		);
+		assert.deepEqual([node.reboots.length, node.reboots[0]?.cause], [1, "byHand"]);
 		await fleet.remove("away");
 	});
 
@@ -310,10 +305,7 @@ describe("troubles", () => {
 		const before = fleet.unavailable.moments.length;
 		await ask(node, "quickly");
 		await backAgain(node);
-		assert.deepEqual(
-			fleet.unavailable.moments.slice(before).filter((moment) => moment.nodes.includes("quick")),
-			[],
-		);
+		assert(!fleet.unavailable.moments.slice(before).some((moment) => moment.nodes.includes("quick")));
 		await fleet.remove("quick");
 	});
 
@@ -376,17 +368,15 @@ describe("troubles", () => {
 	test("a Node object that is deleted comes back only when the kubelet starts again, as another object", async () => {
 		const node = await freshNode("deleted");
 		const { uid } = nodeNamed("deleted").metadata;
+		const registered = (): boolean => fleet.nodeObjects().some((each) => each.metadata.name === "deleted");
 		await plane.kubectl("delete", "node", "deleted");
 		// Makes it post its status at once; then time for an answer that must not come.
 		node.reconnect();
 		await delay(1_500);
-		assert.equal(
-			fleet.nodeObjects().some((each) => each.metadata.name === "deleted"),
-			false,
-		);
+		assert.equal(registered(), false);
 		node.stopKubelet();
 		node.startKubelet();
-		await fleet.until("it is registered", () => fleet.nodeObjects().some((each) => each.metadata.name === "deleted"));
+		await fleet.until("it is registered", registered);
 		assert.notEqual(nodeNamed("deleted").metadata.uid, uid);
 		await fleet.remove("deleted");
 	});
