@@ -257,10 +257,7 @@ describe("a reboot pod", () => {
 		await ask(wrong, "clock");
 		const expected = { another: 10, early: 11, late: 12, confined: 14, clock: 12 };
 		await fleet.until("all ended", () => Object.keys(expected).every((name) => terminated(name) !== undefined));
-		for (const [name, exitCode] of Object.entries(expected)) {
-			assert.equal(terminated(name)?.exitCode, exitCode, name);
-			assert.equal(podNamed(name)?.status.phase, "Failed", name);
-		}
+		for (const [name, code] of Object.entries(expected)) assert.deepEqual([terminated(name)?.exitCode, podNamed(name)?.status.phase], [code, "Failed"], name);
 		wrong.set({ clockOffsetMs: 0 });
 		assert.equal(node.signals + wrong.signals, 0);
 		assert.deepEqual([...node.reboots, ...wrong.reboots], []);
