@@ -2,14 +2,14 @@
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 
-export interface Proxy {
+export interface LossyProxy {
 	readonly port: number;
 	/** `swallow`: the request arrives, its answer is lost with the connection. `hang`: nothing is passed on. `cutAnswer`: half of it comes. */
 	mode: "pass" | "swallow" | "hang" | "cutAnswer";
 	stop(): Promise<void>;
 }
 
-function relay(client: Socket, upstream: Socket, proxy: Proxy): void {
+function relay(client: Socket, upstream: Socket, proxy: LossyProxy): void {
 	client.on("data", (chunk) => {
 		if (proxy.mode !== "hang") upstream.write(chunk);
 	});
@@ -27,7 +27,7 @@ function relay(client: Socket, upstream: Socket, proxy: Proxy): void {
 	}
 }
 
-export async function startProxy(targetPort: number): Promise<Proxy> {
+export async function startProxy(targetPort: number): Promise<LossyProxy> {
 	const sockets = new Set<Socket>();
 	const server = createServer((client) => {
 		const upstream = connect(targetPort, "127.0.0.1");
@@ -40,7 +40,7 @@ export async function startProxy(targetPort: number): Promise<Proxy> {
 	await once(server, "listening");
 	const address = server.address();
 	if (address === null || typeof address === "string") throw new Error("starting a proxy: it has no port");
-	const proxy: Proxy = {
+	const proxy: LossyProxy = {
 		port: address.port,
 		mode: "pass",
 		async stop() {

@@ -1,9 +1,8 @@
 // The `Table` port when the service, or the way to it, fails: Azurite behind a proxy that loses things, and servers that answer one thing.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { type Azurite, devKey, startAzurite } from "../azurite.ts";
-import { startProxy } from "./azure-proxy.ts";
-import { failureOf, insertOf, keysOf, newTableName, onlyRow, partition, serve, tableAt } from "./azure-table-fixtures.ts";
+import { type Azurite, devKey, freePort, startAzurite } from "../azurite.ts";
+import { failureOf, insertOf, keysOf, newTableName, onlyRow, partition, proxyTo, serve, tableAt } from "./azure-table-fixtures.ts";
 
 let azurite: Azurite;
 
@@ -19,7 +18,6 @@ test("the clock is the service's, not ours", async () => {
 	});
 	const { at, rows } = await tableAt(service.port).query(partition);
 	assert.deepEqual({ at, rows }, { at: Date.UTC(2020, 0, 1, 0, 0, 7), rows: [] });
-	await service.stop();
 });
 
 test("an answer without a date is not taken for a time", async () => {
@@ -29,11 +27,10 @@ test("an answer without a date is not taken for a time", async () => {
 		response.end('{"value":[]}');
 	});
 	assert.equal((await failureOf(tableAt(service.port).query(partition))).failure, "garbled");
-	await service.stop();
 });
 
 test("a write whose answer is lost is told as maybe applied, and was", async () => {
-	const proxy = await startProxy(azurite.port);
+	const proxy = await proxyTo(azurite.port);
 	const name = newTableName();
 	const table = tableAt(proxy.port, name);
 	await table.query(partition);
@@ -42,17 +39,15 @@ test("a write whose answer is lost is told as maybe applied, and was", async () 
 	assert.deepEqual([failed.failure, failed.mayHaveApplied], ["unreachable", true]);
 	const row = await onlyRow(tableAt(azurite.port, name));
 	assert.equal(row.values.writeId, "w1");
-	await proxy.stop();
 });
 
 test("a write whose answer is cut short is no success", async () => {
-	const proxy = await startProxy(azurite.port);
+	const proxy = await proxyTo(azurite.port);
 	const table = tableAt(proxy.port);
 	await table.query(partition);
 	proxy.mode = "cutAnswer";
 	const failed = await failureOf(table.transact(partition, [insertOf("a"), insertOf("b")]));
 	assert.equal(failed.mayHaveApplied, true);
-	await proxy.stop();
 });
 
 test("an answer that covers fewer writes than were sent is no success", async () => {
@@ -65,11 +60,10 @@ test("an answer that covers fewer writes than were sent is no success", async ()
 	});
 	const failed = await failureOf(tableAt(service.port).transact(partition, [insertOf("a"), insertOf("b")]));
 	assert.deepEqual([failed.failure, failed.mayHaveApplied], ["garbled", true]);
-	await service.stop();
 });
 
 test("a server that hangs costs the time limit and no more", async () => {
-	const proxy = await startProxy(azurite.port);
+	const proxy = await proxyTo(azurite.port);
 	const table = tableAt(proxy.port, newTableName(), 300);
 	await table.query(partition);
 	proxy.mode = "hang";
@@ -78,13 +72,10 @@ test("a server that hangs costs the time limit and no more", async () => {
 	const read = await failureOf(table.query(partition));
 	assert.deepEqual([write.failure, write.mayHaveApplied, read.failure, read.mayHaveApplied], ["timedOut", true, "timedOut", false]);
 	assert.ok(performance.now() - startedAt < 3_000, "the time limit does not hold");
-	await proxy.stop();
 });
 
 test("nobody listens: a read and a write were certainly not applied", async () => {
-	const gone = await serve(() => {});
-	await gone.stop();
-	const table = tableAt(gone.port, newTableName(), 1_000);
+	const table = tableAt(await freePort(), newTableName(), 1_000);
 	const write = await failureOf(table.transact(partition, [insertOf("a")]));
 	const read = await failureOf(table.query(partition));
 	assert.deepEqual([write.failure, write.mayHaveApplied, read.failure], ["unreachable", false, "unreachable"]);
@@ -104,7 +95,6 @@ test("a table that vanishes between two pages is an empty table, not half of one
 	});
 	assert.deepEqual(await keysOf(tableAt(service.port)), []);
 	assert.equal(pages, 2);
-	await service.stop();
 });
 
 /** A service that answers every call with one error, as Azure words it. */
@@ -140,7 +130,6 @@ for (const { status, code, failure, mayHaveApplied } of answers) {
 		const read = await failureOf(table.query(partition));
 		assert.deepEqual([read.failure, read.mayHaveApplied], [failure, false]);
 		assert.equal(service.calls(), failure === "serverError" || failure === "throttled" ? 4 : 2);
-		await service.stop();
 	});
 }
 
@@ -156,7 +145,6 @@ test("a table that is still being deleted when it should be made is a failure of
 	const read = await failureOf(table.query(partition));
 	assert.deepEqual([write.failure, write.mayHaveApplied, read.failure], ["serverError", false, "serverError"]);
 	assert.match(write.message, /creating table .*TableBeingDeleted/);
-	await service.stop();
 });
 
 test("a read outlives a server that is busy for a moment", async () => {
@@ -167,12 +155,10 @@ test("a read outlives a server that is busy for a moment", async () => {
 		return response.end('{"value":[]}');
 	});
 	assert.deepEqual((await tableAt(service.port).query(partition)).rows, []);
-	await service.stop();
 });
 
 test("a wait that the server asks for and that is longer than the time limit is told, not waited for", async () => {
 	const service = await failingWith(503, "ServerBusy", { "retry-after": "60" });
 	const failed = await failureOf(tableAt(service.port).query(partition));
 	assert.deepEqual([failed.failure, failed.retryAfterMs, service.calls()], ["serverError", 60_000, 1]);
-	await service.stop();
 });

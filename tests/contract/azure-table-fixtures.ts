@@ -2,10 +2,12 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer, type RequestListener } from "node:http";
+import { after } from "node:test";
 import { openTable } from "../../lib/azure/table.ts";
 import { CallError } from "../../lib/tick/call-error.ts";
 import type { Row, RowWrite, Table } from "../../lib/tick/world.ts";
 import { connectionStringOf, devKey } from "../azurite.ts";
+import { type LossyProxy, startProxy } from "./azure-proxy.ts";
 
 export const partition = "prod-1";
 let tables = 0;
@@ -51,17 +53,28 @@ export async function rowWithStaleETag(table: Table): Promise<string> {
 	return stale;
 }
 
-export async function serve(answer: RequestListener): Promise<{ port: number; stop(): Promise<void> }> {
+// Closed after the suite, not by each test: one that fails must not leave a server that keeps the process from ending.
+const opened: { stop(): Promise<void> }[] = [];
+after(() => Promise.all(opened.map((each) => each.stop())));
+
+/** A service that gives one answer to everything. */
+export async function serve(answer: RequestListener): Promise<{ readonly port: number }> {
 	const server = createServer(answer).listen(0, "127.0.0.1");
 	await once(server, "listening");
-	const { port } = server.address() as { port: number };
-	return {
-		port,
+	opened.push({
 		async stop() {
 			const closed = once(server, "close");
 			server.close();
 			server.closeAllConnections();
 			await closed;
 		},
-	};
+	});
+	return server.address() as { port: number };
+}
+
+/** A proxy before a service on this machine. */
+export async function proxyTo(port: number): Promise<LossyProxy> {
+	const proxy = await startProxy(port);
+	opened.push(proxy);
+	return proxy;
 }
