@@ -1,6 +1,7 @@
 // The Kubernetes API of one cluster, as the port wants it: bounded calls, answers reduced to facts, failures as CallError.
 import { PatchStrategy, setHeaderOptions, type V1Lease, type V1Node, type V1ObjectMeta, type V1Pod } from "@kubernetes/client-node";
 import { type DaemonSetRef, fieldManager, type NodeFacts, namespace, type OwnerSeen, type PodFacts, type SentinelDaemonSet } from "../plan/model.ts";
+import { rebootPodName } from "../plan/step.ts";
 import { CallError } from "../tick/call-error.ts";
 import type { ClusterApi, Connection, EvictionAnswer, NodePatch, PodRef, RebootPodSpec } from "../tick/world.ts";
 import type { CredentialSource } from "./credentials.ts";
@@ -200,7 +201,7 @@ class Cluster implements ClusterApi {
 
 	async createRebootPod(spec: RebootPodSpec, options: { readonly dryRun: boolean }): Promise<void> {
 		const body = rebootPod(spec);
-		const doing = `creating reboot pod ${body.metadata?.name} on node ${spec.node}${options.dryRun ? " (dry run)" : ""}`;
+		const doing = `creating reboot pod ${rebootPodName(spec.bootId, spec.ask)} on node ${spec.node}${options.dryRun ? " (dry run)" : ""}`;
 		try {
 			await this.#session.write(doing, async ({ core }) =>
 				ofKind(await core.createNamespacedPod({ namespace, body, fieldManager, ...(options.dryRun ? { dryRun: "All" } : {}) }), "Pod"),
@@ -213,7 +214,7 @@ class Cluster implements ClusterApi {
 
 	/** A pod of that name that asks for something else must not pass for this ask. */
 	async #assertSameAsk(doing: string, spec: RebootPodSpec, conflict: CallError): Promise<void> {
-		const name = required(rebootPod(spec).metadata?.name, "a name");
+		const name = rebootPodName(spec.bootId, spec.ask);
 		const found = await this.#session.read(doing, async ({ core }) => ofKind(await core.readNamespacedPod({ name, namespace }), "Pod"));
 		if (asksTheSame(found, spec)) return;
 		const answer = "a pod of that name exists for another node, boot or interval, or is being deleted";

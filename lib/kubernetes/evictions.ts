@@ -45,7 +45,9 @@ async function post(session: Session, doing: string, pod: PodRef, options: Evict
 	try {
 		await session.write(doing, async ({ core }) => {
 			try {
-				ofKind(await core.createNamespacedPodEviction({ name: pod.name, namespace: pod.namespace, body: evictionOf(pod, options) }), "Status", "Eviction");
+				const { name, namespace } = pod;
+				const request = { name, namespace, body: evictionOf(pod, options), ...(options.dryRun ? { dryRun: "All" } : {}) };
+				ofKind(await core.createNamespacedPodEviction(request), "Status", "Eviction");
 			} catch (error) {
 				status = statusOf(error);
 				throw error;
@@ -67,6 +69,7 @@ function evictionOf(pod: PodRef, { gracePeriodSeconds, dryRun }: EvictionOptions
 			// A pod that follows under the same name is not ours to evict.
 			preconditions: { uid: pod.uid },
 			...(gracePeriodSeconds === null ? {} : { gracePeriodSeconds }),
+			// Here as well as in the query, where audit logs and proxies look for it.
 			...(dryRun ? { dryRun: ["All"] } : {}),
 		},
 	};
@@ -75,7 +78,7 @@ function evictionOf(pod: PodRef, { gracePeriodSeconds, dryRun }: EvictionOptions
 type Meaning = Exclude<EvictionAnswer, { kind: "evicted" }> | { readonly kind: "failed" };
 
 /** What a Status that refuses an eviction means; `failed` for all that says nothing about this pod. */
-export function meaning(status: StatusBody & { readonly reason: string }): Meaning {
+export function meaning(status: StatusBody): Meaning {
 	const budgetCauses = status.causes.filter((cause) => cause.reason === "DisruptionBudget");
 	if (budgetCauses.length > 0) {
 		const message = shortened(budgetCauses.map((cause) => cause.message).join(" "));

@@ -1,16 +1,12 @@
 // The one-shot pod that ends one boot of one node, once: the only privileged thing that we ever put on a node.
 import type { V1Container, V1Pod, V1PodSpec } from "@kubernetes/client-node";
 import { namespace } from "../plan/model.ts";
+import { rebootPodName } from "../plan/step.ts";
 import type { RebootPodSpec } from "../tick/world.ts";
 
 export const rebootPodApp = "reboot";
 /** Label: the number of the ask. */
 export const askLabel = "aks-reboot-scheduler/ask";
-
-/** One name for each ask of each boot: asking twice makes one pod. */
-export function rebootPodName(bootId: string, ask: number): string {
-	return `${rebootPodApp}-${bootId}-${ask}`;
-}
 
 /** How the reboot pod's container ends. */
 export const rebootExit = { sent: 0, anotherBoot: 10, tooEarly: 11, tooLate: 12, unreadable: 13, refused: 14 } as const;
