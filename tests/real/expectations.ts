@@ -1,7 +1,7 @@
 // What several stories expect alike, asked of the API server and of the simulated machines, never of the journal.
 import assert from "node:assert/strict";
 import type { RebootNeed } from "./kubelet-settings.ts";
-import type { Node, Pod } from "./objects.ts";
+import { conditionStatus, type Node, type Pod } from "./objects.ts";
 import type { Scenario } from "./scenario.ts";
 
 export const markAnnotation = "aks-reboot-scheduler/reboot";
@@ -83,4 +83,18 @@ export function untilServes(scenario: Scenario, app: string, count: number): Pro
 	const { fleet } = scenario;
 	const serving = () => fleet.pods().filter((pod) => pod.metadata.labels?.app === app && fleet.node(pod.spec.nodeName ?? "").serves(pod.metadata.uid));
 	return fleet.until(`${count} pods of ${app} serve`, () => serving().length === count);
+}
+
+/** Nodes and pods as the fleet saw them last, for the message of a wait that was too long. */
+export function situation(scenario: Scenario): string {
+	const nodes = scenario.fleet.nodeObjects().map((node) => {
+		const machine = scenario.fleet.node(node.metadata.name);
+		const taints = (node.spec.taints ?? []).map((taint) => taint.key).join(" ");
+		return `${node.metadata.name}: ${machine.up ? "up" : "down"}, Ready ${conditionStatus(node, "Ready")}, ${markOf(node) === undefined ? "unmarked" : "marked"}, ${taints}`;
+	});
+	const pods = scenario.fleet.pods().map((pod) => {
+		const leaves = pod.metadata.deletionTimestamp === undefined ? "" : `, leaving since ${pod.metadata.deletionTimestamp}`;
+		return `${pod.metadata.namespace}/${pod.metadata.name} on ${pod.spec.nodeName}: ${pod.status?.phase}, Ready ${conditionStatus(pod, "Ready")}${leaves}`;
+	});
+	return [...nodes, ...pods, ...scenario.fleet.problems.slice(-10)].join("\n");
 }

@@ -1,0 +1,195 @@
+// The scheduler's process is killed again and again, in every phase, between every write and its act, and started anew each time.
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import { leaseMs } from "../../lib/tick/lease.ts";
+import { assertNoLeaks, assertTidy, cordonManagers, nodeOf, situation, waitsFor } from "./expectations.ts";
+import { recordsIn } from "./ledger-rows.ts";
+import type { BudgetWatch } from "./observers.ts";
+import { type Scenario, type Scheduler, startScenario } from "./scenario.ts";
+import { daemonSet, deployment } from "./workloads.ts";
+
+const names = ["node-1", "node-2", "node-3", "node-4", "node-5", "node-6"];
+const cordonedByOperator = "node-3";
+const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 1_000_000));
+
+const settings = {
+	MAX_CONCURRENT: "2",
+	SOAK: "3s",
+	// The service's clock is moved on by 15 s with each kill: no deadline is due before the end.
+	DRAIN_TIMEOUT: "30m",
+	REBOOT_TIMEOUT: "30m",
+};
+
+/** When a scheduler is killed: as soon as something holds that did not hold when it was started, and so much later. */
+interface Moment {
+	readonly name: string;
+	readonly holds: (scheduler: Scheduler) => boolean;
+	/** A random part of it. */
+	readonly laterMs: number;
+}
+
+/** The journal tells a move after its write and before its act. */
+function told(name: string, event: string, to?: string, laterMs = 0): Moment {
+	return { name, laterMs, holds: (scheduler) => scheduler.told(event, to === undefined ? {} : { to }).length > 0 };
+}
+
+/** Mulberry32. */
+function randomOf(start: number): () => number {
+	let state = start;
+	return () => {
+		state = (state + 0x6d2b79f5) | 0;
+		let t = Math.imul(state ^ (state >>> 15), 1 | state);
+		t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+		return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
+	};
+}
+
+describe("a scheduler that is killed twenty times", () => {
+	let scenario: Scenario;
+	let budgets: BudgetWatch;
+	let last: Scheduler;
+	let exitCode: number | null;
+	const random = randomOf(seed);
+	/** Phases of the records at each kill, by the table. */
+	const kills: { readonly moment: string; readonly delayMs: number; readonly phases: readonly string[] }[] = [];
+
+	before(async () => {
+		scenario = await startScenario({
+			nodes: names.map((name, i) => ({ name, pool: "work", needsReboot: waitsFor(100 - i), cordoned: name === cordonedByOperator })),
+			defaults: { bootMs: 2_000, notReadyMs: 500 },
+			workloads: [deployment("web", 6, { budget: { maxUnavailable: 2 }, stopMs: 400 }), daemonSet("agent", { readyMs: 1_500 })],
+		});
+		const { fleet } = scenario;
+		const ready = (app: string) =>
+			fleet.pods().filter((pod) => pod.metadata.labels?.app === app && fleet.node(pod.spec.nodeName ?? "").serves(pod.metadata.uid)).length;
+		await fleet.until("the workloads serve", () => ready("web") === 6 && ready("agent") === names.length);
+		budgets = fleet.watchBudgets();
+		for (const moment of moments()) await killAt(moment);
+		last = scenario.scheduler(settings);
+		exitCode = await last.ended();
+	});
+
+	after(async () => {
+		await scenario?.stop();
+	});
+
+	/** In the order of the life of a reboot, three times: with two nodes at a time, each time takes two of the six. */
+	function moments(): Moment[] {
+		const moved = (to: string, laterMs = 0) => told(`${to}, and ${laterMs === 0 ? "nothing done yet" : "a little later"}`, "reboot.moved", to, laterMs);
+		const admitted = (laterMs = 0) => told(`admitted, and ${laterMs === 0 ? "nothing done yet" : "a little later"}`, "reboot.admitted", undefined, laterMs);
+		return [
+			...[admitted(), moved("draining"), moved("rebooting"), moved("rejoining"), moved("uncordoning"), moved("soaking")],
+			...[marked(), evicted(), rebootPodMade(), down(), back(), unmarked(), moved("soaking", 1_000)],
+			...[admitted(400), moved("draining", 400), moved("rebooting", 400), moved("rejoining", 400), moved("uncordoning", 400)],
+		];
+	}
+
+	/** Names that a state gives, and that it did not give before: as the API server and the machines show it. */
+	function newly(name: string, state: () => readonly string[], laterMs = 40): Moment {
+		let known: Set<string> | null = null;
+		return {
+			name,
+			laterMs,
+			holds: () => {
+				known ??= new Set(state());
+				const now = state();
+				const before = known;
+				for (const each of before) if (!now.includes(each)) before.delete(each);
+				return now.some((each) => !before.has(each));
+			},
+		};
+	}
+
+	const markedNow = () =>
+		scenario.fleet
+			.nodeObjects()
+			.filter((node) => node.metadata.annotations?.["aks-reboot-scheduler/reboot"] !== undefined)
+			.map((node) => node.metadata.name);
+	const marked = () => newly("the mark is there, and its record does not know it", markedNow);
+	const unmarked = () => newly("the mark is gone, and its record does not know it", () => names.filter((name) => !markedNow().includes(name)));
+	const podsWhere = (app: string, leaving: boolean) => () =>
+		scenario.fleet
+			.pods()
+			.filter((pod) => pod.metadata.labels?.app === app && (pod.metadata.deletionTimestamp !== undefined) === leaving)
+			.map((pod) => pod.metadata.uid);
+	const evicted = () => newly("a pod is leaving", podsWhere("web", true));
+	const rebootPodMade = () => newly("a reboot pod is there", podsWhere("reboot", false), 0);
+	const down = () => newly("a machine is down", () => names.filter((name) => scenario.fleet.node(name).down), 300);
+	const back = () => newly("a machine is up again", () => scenario.fleet.reboots().flatMap((each) => (each.readyAt === null ? [] : [each.node])));
+
+	async function killAt(moment: Moment): Promise<void> {
+		const scheduler = scenario.scheduler(settings);
+		moment.holds(scheduler);
+		const endsAt = Date.now() + 90_000;
+		while (!moment.holds(scheduler)) {
+			const why = scheduler.running ? (Date.now() > endsAt ? "not so after 90 s" : null) : "it has ended";
+			if (why !== null)
+				throw new Error(`seed ${seed}: waiting until ${moment.name}: ${why}; it said:\n${scheduler.story().slice(-4_000)}\n${situation(scenario)}`);
+			await delay(5);
+		}
+		const delayMs = Math.round(random() * moment.laterMs);
+		if (delayMs > 0) await delay(delayMs);
+		await scheduler.kill();
+		const phases = (await recordsIn(scenario)).map((each) => each.phase);
+		kills.push({ moment: moment.name, delayMs, phases });
+		await leaseRunsOut();
+	}
+
+	/** By the service's clock; those of the nodes go along with it. */
+	async function leaseRunsOut(): Promise<void> {
+		await scenario.azurite.advance(leaseMs + 1_000);
+		for (const name of names) scenario.fleet.node(name).set({ clockOffsetMs: scenario.azurite.aheadMs });
+	}
+
+	it("was hit in every phase but stuck, and never while nothing was in flight", (context) => {
+		context.diagnostic(`seed ${seed}`);
+		for (const { moment, delayMs, phases } of kills) context.diagnostic(`killed ${delayMs} ms after: ${moment}; in flight: ${phases.join(", ")}`);
+		assert.deepEqual(
+			kills.filter((each) => each.phases.length === 0),
+			[],
+			"kills while nothing was in flight",
+		);
+		const hit = new Set(kills.flatMap((each) => each.phases));
+		assert.deepEqual([...hit].sort(), ["cordoning", "draining", "rebooting", "rejoining", "soaking", "uncordoning"]);
+	});
+
+	it("ends as if nothing had happened", () => {
+		assert.equal(exitCode, 0, last.story().slice(-4_000));
+		assert.match(last.lastLine, /gave-up=0 stuck=0 waiting=0 held=0/);
+	});
+
+	it("has ended every node's boot exactly once", () => {
+		const reboots = scenario.fleet.reboots();
+		assert.deepEqual(reboots.map((each) => each.node).sort(), names);
+		assert.ok(reboots.every((each) => each.cause === "pod" && each.toBootId !== each.fromBootId));
+		for (const name of names) assert.equal(scenario.fleet.node(name).signals, 1, `signals to PID 1 of ${name}`);
+	});
+
+	it("never had more nodes away or marked than there was room for, and broke no budget", () => {
+		assert.equal(scenario.fleet.maxDown() <= 2, true);
+		assert.equal(scenario.fleet.marked.max(), 2);
+		assert.equal(scenario.fleet.unavailable.max([cordonedByOperator]), 2);
+		assert.deepEqual(budgets.broken, []);
+	});
+
+	it("leaves nothing of its own behind, and the operator's cordon to the operator", async () => {
+		await assertTidy(scenario, [cordonedByOperator]);
+		assert.ok(!cordonManagers(await nodeOf(scenario, cordonedByOperator)).includes("aks-reboot-scheduler"));
+	});
+
+	it("remembers each reboot once, as done", async () => {
+		assert.deepEqual(await recordsIn(scenario), []);
+		const ended = [...(await scenario.rows())]
+			.filter(([place]) => place.includes("/z-ended-"))
+			.map(([, row]) => JSON.parse(row) as { node: string; end: string });
+		assert.deepEqual(
+			ended.map((each) => `${each.node} ${each.end}`).sort(),
+			names.map((name) => `${name} done`),
+		);
+	});
+
+	it("prints and stores no secret", async () => {
+		await assertNoLeaks(scenario);
+	});
+});
