@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { readArmUrl } from "../lib/azure/arm-url.ts";
 import { AksClusters, type AksClustersOptions } from "../lib/azure/clusters.ts";
 import { type ClusterCredential, connectionOf } from "../lib/azure/credentials.ts";
 import { type Environment, identityOf } from "../lib/azure/identity.ts";
@@ -11,6 +12,7 @@ import { openCluster } from "../lib/kubernetes/client.ts";
 import { type Credential, type CredentialSource, kubeconfigSource } from "../lib/kubernetes/credentials.ts";
 import { type ClusterTarget, targetId } from "../lib/plan/policy.ts";
 import { fallbackSettings } from "../lib/settings/fallback.ts";
+import { withoutSecrets } from "../lib/settings/secrets.ts";
 import { parseSettings } from "../lib/settings/settings.ts";
 import { Worker } from "../lib/tick/round.ts";
 import type { Configuration } from "../lib/tick/tick.ts";
@@ -46,11 +48,14 @@ const clock: Clock = {
 /** What the settings say; with problems, what could be read of them. */
 export function configurationOf(env: Environment): Configuration & { readonly stateTable: string | null } {
 	const parsed = parseSettings(env);
-	if ("settings" in parsed) {
+	const arm = readArmUrl(env);
+	const armProblems = "problem" in arm ? withoutSecrets([arm.problem], env) : [];
+	if ("settings" in parsed && armProblems.length === 0) {
 		const { settings } = parsed;
 		return { settings, problems: [], clusters: settings.clusters, fallback: fallbackSettings, stateTable: settings.stateTable };
 	}
-	return { settings: null, problems: parsed.problems, clusters: parsed.clusters, fallback: fallbackSettings, stateTable: parsed.stateTable };
+	const { problems, clusters, stateTable } = "settings" in parsed ? { problems: [], ...parsed.settings } : parsed;
+	return { settings: null, problems: [...problems, ...armProblems], clusters, fallback: fallbackSettings, stateTable };
 }
 
 /** The world as the environment names it. Nothing is connected before it is used. Throws where the settings name no table. */
@@ -64,7 +69,10 @@ export function wire(env: Environment, stateTable: string, options: WiringOption
 function clustersOf(env: Environment, options: WiringOptions): Clusters {
 	let aks: AksClusters | null = null;
 	const arm = (): AksClusters => {
-		aks ??= new AksClusters({ credential: options.arm?.credential ?? identityOf(env), ...options.arm });
+		const read = readArmUrl(env);
+		// A wrong address is told with the settings. Until it is put right, clusters that are remembered are reached without ARM.
+		const address = "url" in read && read.url !== undefined ? { armUrl: read.url } : {};
+		aks ??= new AksClusters({ credential: options.arm?.credential ?? identityOf(env), ...address, ...options.arm });
 		return aks;
 	};
 	const open = new Map<string, ClusterApi>();
@@ -73,7 +81,10 @@ function clustersOf(env: Environment, options: WiringOptions): Clusters {
 			const id = targetId(target);
 			const known = open.get(id);
 			if (known !== undefined) return known;
-			const source = target.kind === "aks" ? aksSource(arm(), target, remembered) : kubeconfigSource(options.kubeconfig ?? join(homedir(), ".kube", "config"), target.context);
+			const source =
+				target.kind === "aks"
+					? aksSource(arm(), target, remembered)
+					: kubeconfigSource(options.kubeconfig ?? join(homedir(), ".kube", "config"), target.context);
 			const api = openCluster(source, { version, callTimeoutMs });
 			open.set(id, api);
 			return api;

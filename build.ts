@@ -1,0 +1,42 @@
+// `npm run build`: dist/ is a whole function app: one bundled file, host.json and a package.json that names it. No node_modules.
+import { copyFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { build } from "esbuild";
+
+const root = import.meta.dirname;
+
+/** What packages of the CommonJS kind expect to find, in a file that is an ES module. */
+const banner = [
+	'import { createRequire as __bundleRequire } from "node:module";',
+	"const require = __bundleRequire(import.meta.url);",
+	"const __filename = import.meta.filename;",
+	"const __dirname = import.meta.dirname;",
+].join("\n");
+
+/** Replaces what is in the directory. */
+export async function buildApp(directory: string): Promise<void> {
+	await rm(directory, { recursive: true, force: true });
+	await mkdir(directory, { recursive: true });
+	await build({
+		entryPoints: [join(root, "functions", "main.ts")],
+		outfile: join(directory, "main.js"),
+		bundle: true,
+		platform: "node",
+		target: "node24",
+		format: "esm",
+		// The worker of the Functions host answers this name itself.
+		external: ["@azure/functions-core"],
+		banner: { js: banner },
+		minify: true,
+		// Errors are told apart by their class's name in places, and people read stacks.
+		keepNames: true,
+		legalComments: "eof",
+		logLevel: "warning",
+	});
+	const { name, version } = JSON.parse(await readFile(join(root, "package.json"), "utf8")) as { name: string; version: string };
+	const manifest = { name, version, private: true, type: "module", main: "main.js" };
+	await writeFile(join(directory, "package.json"), `${JSON.stringify(manifest, null, "\t")}\n`);
+	await copyFile(join(root, "host.json"), join(directory, "host.json"));
+}
+
+if (import.meta.main) await buildApp(resolve(root, "dist"));
