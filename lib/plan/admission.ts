@@ -279,22 +279,26 @@ export function admit(input: AdmissionInput): Admission {
 		.sort((a, b) => byOrder(a.waiting, b.waiting));
 	const probation = probationReasons(input);
 	const room = roomOf(input);
+	// A dry run says what would begin: where it alone stands in the way, the line is gone through as if it were not there.
+	const rehearsal = input.clusterReasons.length > 0 && input.clusterReasons.every((each) => each.kind === "dryRun");
+	const before = rehearsal ? [] : input.clusterReasons;
+	const atLast = rehearsal ? input.clusterReasons : [];
 	const result = { waiting: [] as WaitingNode[], admitted: [] as Candidate[], toRead: [] as string[] };
 	let place = 0;
 	let first = "";
 	let spared = 0;
 	for (const { pod, waiting } of lined) {
 		const metadata = view.metadata.get(pod.node);
-		const standing: Reason[] = [...input.clusterReasons, ...reportReasons(pod)];
+		const standing: Reason[] = [...before, ...reportReasons(pod)];
 		if (metadata === undefined) standing.push({ kind: "nodeUnknown", why: "its pool has not been read yet" });
 		else standing.push(...nodeReasons(input, pod, metadata, windows));
 		if (standing.length > 0 || metadata === undefined) {
-			result.waiting.push({ ...waiting, reasons: standing });
+			result.waiting.push({ ...waiting, reasons: [...standing, ...atLast] });
 			continue;
 		}
 		const fresh = freshReasons(input, pod);
 		if (fresh !== null && fresh.length > 0) {
-			result.waiting.push({ ...waiting, reasons: fresh });
+			result.waiting.push({ ...waiting, reasons: [...fresh, ...atLast] });
 			continue;
 		}
 		place++;
@@ -302,14 +306,14 @@ export function admit(input: AdmissionInput): Admission {
 		const full = room.take(pod.node, metadata.pool);
 		if (full === null && probation.length === 0 && fresh !== null) {
 			const reading = view.nodes.get(pod.node);
-			if (reading?.known && reading.value !== "absent") result.admitted.push({ waiting: { ...waiting, reasons: [] }, facts: reading.value });
-			result.waiting.push({ ...waiting, reasons: [] });
+			if (!rehearsal && reading?.known && reading.value !== "absent") result.admitted.push({ waiting: { ...waiting, reasons: [] }, facts: reading.value });
+			result.waiting.push({ ...waiting, reasons: rehearsal ? [{ kind: "wouldBegin" }] : [] });
 			continue;
 		}
 		if (fresh === null && (full === null || spared++ < spare)) result.toRead.push(pod.node);
 		const behind: Reason[] = place > 1 ? [{ kind: "behind", place, first }] : [];
 		const unread: Reason[] = full === null && fresh === null && probation.length === 0 ? [{ kind: "next" }] : [];
-		result.waiting.push({ ...waiting, reasons: [...probation, ...(full === null ? [] : [full]), ...behind, ...unread] });
+		result.waiting.push({ ...waiting, reasons: [...probation, ...(full === null ? [] : [full]), ...behind, ...unread, ...atLast] });
 	}
 	return result;
 }

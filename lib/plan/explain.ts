@@ -59,6 +59,8 @@ export function explainReason(reason: Reason): string {
 			return `the settings are wrong (${reason.problems === 1 ? "1 problem" : `${reason.problems} problems`}; the first: ${reason.first})`;
 		case "dryRun":
 			return "DRY_RUN is true: it is looked at, and nothing is begun";
+		case "wouldBegin":
+			return "it would begin now, but DRY_RUN is true";
 		case "removed":
 			return "the cluster is no longer in CLUSTERS";
 		case "sameCluster":

@@ -5,6 +5,8 @@ import type { End, Instant, Obstacle, Phase } from "./model.ts";
 export type Reason =
 	| { readonly kind: "settingsWrong"; readonly problems: number; readonly first: string }
 	| { readonly kind: "dryRun" }
+	/** Nothing but the dry run stands in its way. */
+	| { readonly kind: "wouldBegin" }
 	| { readonly kind: "removed" }
 	| { readonly kind: "sameCluster"; readonly other: string }
 	| { readonly kind: "held"; readonly by: string; readonly reason: string }
