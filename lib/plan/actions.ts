@@ -2,7 +2,7 @@
 // write and its act costs one look, never a step. Every action is harmless when repeated or late, or carries its own precondition.
 import type { Instant, Mark, NodeFacts, Obstacle, PodFacts, Reboot, SentinelDaemonSet } from "./model.ts";
 import { handedOver } from "./ownership.ts";
-import { podsThatMustLeave, type RebootView, rebootPodName, rebootPods } from "./step.ts";
+import { cordonSeenAt, mayAsk, podsThatMustLeave, type RebootView, rebootPodName, rebootPods } from "./step.ts";
 import { podVerdict } from "./verdicts.ts";
 
 export type Action =
@@ -55,7 +55,7 @@ function staleRebootPods(reboot: Reboot, view: RebootView): readonly Action[] {
 
 function drainActions(reboot: Reboot, view: RebootView): readonly Action[] {
 	if (!view.pods.known) return [];
-	const context = { cordonedAt: reboot.admittedAt, now: view.at, policy: reboot.policy, daemonSets: view.daemonSets };
+	const context = { cordonedAt: cordonSeenAt(reboot), now: view.at, policy: reboot.policy, daemonSets: view.daemonSets };
 	const gracePeriodSeconds = reboot.policy.drainGracePeriodSeconds;
 	const retryAt = new Map(reboot.obstacles.map((each) => [each.uid, each.retryAt]));
 	const evicted = view.pods.value.filter((pod) => podVerdict(pod, context).evict && (retryAt.get(pod.uid) ?? 0) <= view.at);
@@ -67,9 +67,11 @@ function askActions(reboot: Reboot, node: NodeFacts, view: RebootView, owner: st
 	const last = reboot.asks.at(-1);
 	if (last === undefined || node.bootId !== reboot.bootId) return [];
 	const actions: Action[] = [];
-	if (node.mark.kind === "mark" && node.mark.mark.askedAt === undefined) {
+	if (node.mark.kind !== "mark" || node.mark.mark.askedAt === undefined) {
 		actions.push({ kind: "mark", record: reboot.id, node: node.name, resourceVersion: node.resourceVersion, mark: markOf(reboot, owner, node) });
 	}
+	// What came in since the ask was written forbids its pod too: one that is not there is not made.
+	if (!mayAsk(reboot, node, view)) return actions;
 	// One pod at a time: that of the ask before has to be seen gone. One that ended is not made again, or it would be made for ever.
 	const pods = view.pods.known ? rebootPods(view.pods) : null;
 	if (pods === null || pods.length > 0 || last.pod === "over" || view.at >= last.notAfter || sentinel === null) return actions;

@@ -56,10 +56,15 @@ export function rebootPods(pods: Reading<readonly PodFacts[]>): readonly PodFact
 	return pods.known ? pods.value.filter((pod) => pod.ours === "reboot") : [];
 }
 
+/** When the cordon was first seen; null: not yet. (The admission may be long before it: BEFORE_DRAIN.) */
+export function cordonSeenAt(reboot: Reboot): Instant | null {
+	return reboot.timeline.find((each) => each.phase === "draining")?.at ?? null;
+}
+
 /** Pods that must leave before the reboot; null when that is not known. */
 export function podsThatMustLeave(reboot: Reboot, view: RebootView): readonly PodFacts[] | null {
 	if (!view.pods.known) return null;
-	const context = { cordonedAt: reboot.admittedAt, now: view.at, policy: reboot.policy, daemonSets: view.daemonSets };
+	const context = { cordonedAt: cordonSeenAt(reboot), now: view.at, policy: reboot.policy, daemonSets: view.daemonSets };
 	return view.pods.value.filter((pod) => podVerdict(pod, context).mustLeave);
 }
 
@@ -91,14 +96,12 @@ function due(reboot: Reboot, view: RebootView): boolean {
 function stepCordoning(reboot: Reboot, node: NodeFacts, view: RebootView): Next {
 	const early = beforeTheAsk(reboot, node, view);
 	if (early !== null) return early;
-	const mark = node.mark;
-	if (mark.kind === "mark" && mark.mark.record === reboot.id) {
-		// The mark was written on the very version of the node that it describes: it knows best whose cordon it is.
-		const foundCordoned = mark.mark.foundCordoned;
-		switch (holdOn(node, { id: reboot.id, foundCordoned })) {
-			case "ours":
+	if (node.mark.kind === "mark") {
+		switch (holdOn(node, reboot)) {
 			case "unmarked":
-				return { kind: "enter", phase: "draining", cause: { kind: "cordoned" }, change: { foundCordoned } };
+				break;
+			case "ours":
+				return { kind: "enter", phase: "draining", cause: { kind: "cordoned" } };
 			case "uncordoned":
 				return bringBack("cancelled", { kind: "uncordonedByOthers", phase: "cordoning" });
 			case "handedOver":
@@ -117,7 +120,9 @@ function newAsk(reboot: Reboot, view: RebootView, number: number, firstAt: Insta
 	return { number, at: view.at, notBefore: view.at - askEarlyMs, notAfter: Math.min(...limits), pod: "unseen" };
 }
 
-function mayAsk(reboot: Reboot, view: RebootView): boolean {
+/** Whether the reboot may be asked for now, for the first time or again: a node that takes pods again is no drained node. */
+export function mayAsk(reboot: Reboot, node: NodeFacts, view: RebootView): boolean {
+	if (view.forbidden !== null || view.impediments.length > 0 || !node.unschedulable) return false;
 	return reboot.policy.windowCloses === "finish" || view.window?.open === true;
 }
 
@@ -147,7 +152,7 @@ function stepDraining(reboot: Reboot, node: NodeFacts, view: RebootView): Next {
 	if (drained) {
 		const notBefore = reboot.notBefore ?? view.at + reboot.policy.beforeRebootMs;
 		const drainedAt = reboot.drainedAt ?? view.at;
-		if (view.at >= notBefore && view.impediments.length === 0 && mayAsk(reboot, view)) return askFirst(reboot, view, drainedAt);
+		if (view.at >= notBefore && mayAsk(reboot, node, view)) return askFirst(reboot, view, drainedAt);
 		// A wait that the policy asks for is no delay: the deadline is for the pods, and for what keeps us from asking afterwards.
 		if (due(reboot, view) && view.at >= notBefore) return drainDeadline(reboot, view, []);
 		return notBefore === reboot.notBefore ? stay : { kind: "stay", change: { notBefore, drainedAt } };
@@ -197,7 +202,8 @@ function withPodsSeen(reboot: Reboot, view: RebootView): Partial<Reboot> | null 
 	const asks = reboot.asks.map((ask): Ask => {
 		const pod = pods.find((each) => each.name === rebootPodName(reboot.bootId, ask.number));
 		if (pod === undefined) {
-			if (ask.pod === "seen") trouble ??= "it was deleted before it ended";
+			// That of an earlier ask was deleted by us, to make way for the last one.
+			if (ask.pod === "seen" && ask === reboot.asks.at(-1)) trouble ??= "it was deleted before it ended";
 			return ask;
 		}
 		if (pod.trouble !== null) trouble = pod.trouble;
@@ -206,6 +212,10 @@ function withPodsSeen(reboot: Reboot, view: RebootView): Partial<Reboot> | null 
 	});
 	const same = trouble === reboot.trouble && asks.every((ask, i) => ask.pod === reboot.asks[i]?.pod);
 	return same ? null : { asks, trouble: trouble };
+}
+
+function firstAskAt(reboot: Reboot): Instant {
+	return reboot.asks[0]?.at ?? reboot.phaseSince;
 }
 
 export function rebootPodName(bootId: string, ask: number): string {
@@ -222,8 +232,7 @@ function stepRebooting(reboot: Reboot, node: NodeFacts, view: RebootView): Next 
 		case "ours":
 			break;
 	}
-	const first = reboot.asks[0];
-	const firstAt = first?.at ?? reboot.phaseSince;
+	const firstAt = firstAskAt(reboot);
 	if (node.bootId !== "" && node.bootId !== reboot.bootId) return booted(reboot, node, view, firstAt);
 	if (due(reboot, view)) {
 		if (!node.ready) return { kind: "enter", phase: "stuck", cause: { kind: "neverCameBack", afterMs: view.at - firstAt } };
@@ -236,12 +245,7 @@ function stepRebooting(reboot: Reboot, node: NodeFacts, view: RebootView): Next 
 	const asks = seen?.asks ?? reboot.asks;
 	const { rebootTimeoutMs } = reboot.policy;
 	const again =
-		asks.length < 2 &&
-		view.at >= firstAt + rebootTimeoutMs * secondAskShare &&
-		view.at < firstAt + rebootTimeoutMs * quietShare &&
-		view.forbidden === null &&
-		view.impediments.length === 0 &&
-		mayAsk(reboot, view);
+		asks.length < 2 && view.at >= firstAt + rebootTimeoutMs * secondAskShare && view.at < firstAt + rebootTimeoutMs * quietShare && mayAsk(reboot, node, view);
 	if (again) {
 		const change = { ...seen, asks: [...asks, newAsk(reboot, view, asks.length + 1, firstAt)] };
 		return { kind: "stay", change, move: { kind: "askedAgain", from: "rebooting", to: null, cause: { kind: "askedAgain" } } };
@@ -293,7 +297,7 @@ function stepRejoining(reboot: Reboot, node: NodeFacts, view: RebootView): Next 
 		return bringBack(end, askedByUs ? { kind: "rejoined", tookMs: view.at - reboot.phaseSince } : { kind: "bootedByOthers", bootId: node.bootId });
 	}
 	if (due(reboot, view)) {
-		if (!node.ready) return { kind: "enter", phase: "stuck", cause: { kind: "neverCameBack", afterMs: view.at - reboot.phaseSince } };
+		if (!node.ready) return { kind: "enter", phase: "stuck", cause: { kind: "neverCameBack", afterMs: view.at - firstAskAt(reboot) } };
 		return bringBack(end, { kind: "rejoinedIncomplete", missing: missing ?? [] });
 	}
 	return stay;
@@ -304,11 +308,13 @@ function stepUncordoning(reboot: Reboot, node: NodeFacts, view: RebootView): Nex
 	const unmarked = node.mark.kind === "none" || (node.mark.kind === "mark" && node.mark.mark.record !== reboot.id);
 	if (unmarked && view.pods.known && rebootPods(view.pods).length === 0) {
 		// Our uncordon removes both at once: a cordon that is left without a mark is somebody's who took the mark away.
-		const cordonLeft = node.unschedulable && !reboot.foundCordoned && end !== "released" && !handedOver(node);
+		const cordonLeft = node.unschedulable && !reboot.foundCordoned && end !== "released" && end !== "replaced" && !handedOver(node);
 		if (cordonLeft) return { kind: "end", end: "released", cause: { kind: "markRemoved" } };
 		if (end !== "done") return { kind: "end", end, cause };
 		return { kind: "enter", phase: "soaking", cause: reboot.foundCordoned ? { kind: "leftCordoned" } : { kind: "uncordoned" } };
 	}
+	const ending = { end: "released", cause: { kind: "handedOver", managers: node.unschedulableManagers } } as const;
+	if (end !== "released" && end !== "replaced" && holdOn(node, reboot) === "handedOver") return { kind: "stay", change: { ending } };
 	if (due(reboot, view) && !reboot.alarmed) return alarm(reboot);
 	return stay;
 }
@@ -382,7 +388,7 @@ export function enter(reboot: Reboot, phase: Phase, at: Instant, change: Partial
 		phase,
 		phaseSince: at,
 		deadlineAt,
-		deadlinePutOff: false,
+		deadlinePutOff: goesOn && reboot.deadlinePutOff,
 		alarmed: false,
 		notBefore: null,
 		trouble: null,
@@ -403,10 +409,17 @@ function judgedAtOnce(phase: Phase): boolean {
 	return phase === "rejoining" || phase === "soaking";
 }
 
+/** Our mark was written on the very version of the node that it describes: it knows best whose cordon it is. */
+function asMarked(reboot: Reboot, view: RebootView): Reboot {
+	const mark = view.node.known && view.node.value !== "absent" && view.node.value.uid === reboot.node.uid ? view.node.value.mark : null;
+	if (mark?.kind !== "mark" || mark.mark.record !== reboot.id || mark.mark.foundCordoned === reboot.foundCordoned) return reboot;
+	return { ...reboot, foundCordoned: mark.mark.foundCordoned };
+}
+
 export function step(reboot: Reboot, view: RebootView): Stepped {
 	const moves: Move[] = [];
-	let current = reboot;
-	const later = putOff(reboot, view);
+	let current = asMarked(reboot, view);
+	const later = putOff(current, view);
 	if (later !== null) {
 		current = later;
 		moves.push({ kind: "deadlinePutOff", from: reboot.phase, to: null, cause: null });
