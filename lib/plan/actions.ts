@@ -104,7 +104,9 @@ export function actionsFor(reboot: Reboot, view: RebootView, owner: string, sent
 			return [...stale, ...askActions(reboot, node, view, owner, sentinel)];
 		case "uncordoning": {
 			if (!marked) return stale;
-			const removeCordon = node.unschedulable && !reboot.foundCordoned && !handedOver(node) && reboot.ending?.end !== "released";
+			// "replaced": the mark came from another node, and says nothing of this one's cordon.
+			const left = reboot.ending?.end === "released" || reboot.ending?.end === "replaced";
+			const removeCordon = node.unschedulable && !reboot.foundCordoned && !handedOver(node) && !left;
 			return [...stale, { ...at, kind: "uncordon", removeCordon }];
 		}
 		case "rejoining":

@@ -20,7 +20,7 @@ export interface AdoptionInput {
 /** The ask that a mark speaks of. Its pod may be anything; the interval is what it would have been at most. */
 function askOfMark(askedAt: Instant, policy: Policy): Ask {
 	const notAfter = Math.min(askedAt + askLifeMs, askedAt + policy.rebootTimeoutMs * quietShare);
-	return { number: 1, at: askedAt, notBefore: askedAt - askEarlyMs, notAfter, pod: "seen" };
+	return { number: 1, at: askedAt, notBefore: askedAt - askEarlyMs, notAfter, pod: "unseen" };
 }
 
 /** The record of a marked node. Its phase is what the node shows: nothing is believed that the mark does not say. */

@@ -135,13 +135,18 @@ function poolImpediments(view: View, pool: string): readonly Reason[] {
 	return found !== undefined && found.provisioningState !== "Succeeded" ? [{ kind: "poolState", pool, state: found.provisioningState }] : [];
 }
 
-/** Marked nodes without a record that are ours to adopt: the Lease decides; where it is nobody's or cannot be read, the mark's own word. */
-export function toAdopt(view: Pick<View, "owner" | "cordoned">, records: readonly Reboot[], us: string): readonly NodeFacts[] {
+/**
+ * Marked nodes without a record that are ours to adopt: the Lease decides; where it is nobody's or cannot be read, the mark's own word.
+ * One that was uncordoned is found when it is read as a candidate: its mark would keep it from being admitted for ever.
+ */
+export function toAdopt(view: Pick<View, "owner" | "cordoned" | "nodes">, records: readonly Reboot[], us: string): readonly NodeFacts[] {
 	const { owner } = view;
 	const named = owner.known && owner.value.kind === "named" ? owner.value.holder : null;
 	if (named !== null && named !== us) return [];
 	const inFlight = new Set(records.map((each) => each.node.name));
-	return view.cordoned.filter((node) => {
+	const read = [...view.nodes.values()].flatMap((each) => (each.known && each.value !== "absent" ? [each.value] : []));
+	const nodes = new Map([...view.cordoned, ...read].map((node) => [node.name, node]));
+	return [...nodes.values()].filter((node) => {
 		if (node.mark.kind === "none" || inFlight.has(node.name)) return false;
 		return named === us || (node.mark.kind === "mark" && node.mark.mark.owner === us);
 	});
@@ -196,6 +201,17 @@ function admitted(input: PlanInput, waiting: WaitingNode, facts: NodeFacts, numb
 	};
 }
 
+/** Nothing is done to a node that the very same look would bring back: that is written first, and done at the next. */
+function adoptedActions(reboot: Reboot, view: RebootView, us: string, sentinel: SentinelDaemonSet | null): readonly Action[] {
+	const next = step(reboot, view);
+	return next.ended === null && next.reboot.phase === reboot.phase ? actionsFor(reboot, view, us, sentinel) : [];
+}
+
+/** Marks that cannot be read name no owner: whoever sees one where the Lease is nobody's takes the cluster, or the cordon would stay. */
+function unreadableMarks(input: PlanInput): boolean {
+	return input.view.cordoned.some((node) => node.mark.kind === "garbled" && input.records.every((each) => each.node.name !== node.name));
+}
+
 /** Everything of ours in a cluster that the Lease gives to another: let go, without touching it. */
 function letGo(input: PlanInput, owner: string): readonly PlannedStep[] {
 	return input.records.map((before) => {
@@ -240,16 +256,19 @@ export function plan(input: PlanInput): Plan {
 		input.settings?.dryRun !== true &&
 		input.configured &&
 		input.twin === null &&
-		(admission.admitted.length > 0 || adopted.length > 0 || going.length > 0);
+		(admission.admitted.length > 0 || adopted.length > 0 || going.length > 0 || unreadableMarks(input));
 	const waiting = unclaimed
 		? admission.waiting.map((each) => (each.reasons.length > 0 ? each : { ...each, reasons: [{ kind: "claiming" } as const] }))
 		: admission.waiting;
 	const sentinel: SentinelDaemonSet | null = view.sentinel.known && view.sentinel.value !== "absent" ? view.sentinel.value : null;
-	const touched = other !== null ? [] : [...steps.map(({ reboot }) => reboot), ...adopted, ...newcomers];
+	const recovered = other !== null ? [] : steps.map(({ reboot }) => reboot);
+	const actionsOf = (reboot: Reboot) => actionsFor(reboot, viewOf(reboot), us, sentinel);
 	const endedIds = new Set(ended.map((each) => each.reboot.id));
-	const actions = touched
-		.flatMap((reboot) => actionsFor(reboot, viewOf(reboot), us, sentinel))
-		.filter((action) => !endedIds.has(action.record) || action.kind === "deleteRebootPod");
+	const actions = [
+		...recovered.flatMap(actionsOf),
+		...adopted.flatMap((each) => adoptedActions(each, viewOf(each), us, sentinel)),
+		...newcomers.flatMap(actionsOf),
+	].filter((action) => !endedIds.has(action.record) || action.kind === "deleteRebootPod");
 	return { steps, ended, adopted, admitted: newcomers, claim, actions, memory, waiting, clusterReasons, toRead: admission.toRead };
 }
 

@@ -16,7 +16,6 @@ import {
 	newBoot,
 	nodeBootedAnew,
 	nodeCordonedByOperator,
-	nodeHandedOver,
 	nodeHeldByUs,
 	nodeInService,
 	nodeUncordonedByOperator,
