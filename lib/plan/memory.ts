@@ -12,6 +12,11 @@ function blank(node: string, nodeUid: string, bootId: string): NodeMemory {
 	return { node, nodeUid, bootId, waitingSince: null, rebootedAt: null, rebootIntervalMs: 0, probationMs: 0, attempts: 0, lastEnd: null };
 }
 
+/** What is remembered of our last reboot, whatever boot came after it. */
+function ourReboot({ rebootedAt, rebootIntervalMs, probationMs }: NodeMemory): Pick<NodeMemory, "rebootedAt" | "rebootIntervalMs" | "probationMs"> {
+	return { rebootedAt, rebootIntervalMs, probationMs };
+}
+
 export function memoryOf(memory: readonly NodeMemory[], node: string): NodeMemory | undefined {
 	return memory.find((each) => each.node === node);
 }
@@ -37,7 +42,7 @@ export function afterEnd(memory: NodeMemory | undefined, ended: EndedReboot, why
 	const { node, policy } = ended.reboot;
 	const bootId = ended.reboot.rebooted?.bootId ?? ended.reboot.bootId;
 	const known = memory !== undefined && memory.nodeUid === node.uid ? memory : blank(node.name, node.uid, bootId);
-	const base = known.bootId === bootId ? known : { ...blank(node.name, node.uid, bootId), rebootedAt: known.rebootedAt };
+	const base = known.bootId === bootId ? known : { ...blank(node.name, node.uid, bootId), ...ourReboot(known) };
 	if (ended.reboot.asks.length > 0 && ended.reboot.rebooted !== null) {
 		const rebootedAt = ended.reboot.rebooted.at;
 		return { ...base, waitingSince: null, rebootedAt, rebootIntervalMs: policy.rebootIntervalMs, probationMs: policy.probationMs, attempts: 0, lastEnd: null };
@@ -54,6 +59,19 @@ export function backOffUntil(memory: NodeMemory | undefined, bootId: string, win
 	if (memory === undefined || !end || end.backOffUntil === null || memory.bootId !== bootId) return null;
 	if (window.open && window.openedAt !== null && window.openedAt > end.at) return null;
 	return end.backOffUntil > at ? end.backOffUntil : null;
+}
+
+/**
+ * The memory without the back-offs that the opening of a window ended: the next failure counts as the first again.
+ * `windowOf`: the window of a node's pool; null where the pool is not known.
+ */
+export function reconsidered(memory: readonly NodeMemory[], windowOf: (node: string) => WindowState | null): readonly NodeMemory[] {
+	return memory.map((each) => {
+		if (each.attempts === 0 || each.lastEnd === null) return each;
+		const window = windowOf(each.node);
+		const opened = window?.open === true && window.openedAt !== null && window.openedAt > each.lastEnd.at;
+		return opened ? { ...each, attempts: 0, lastEnd: { ...each.lastEnd, backOffUntil: null } } : each;
+	});
 }
 
 /** Pods that blocked the node's last drain, for as long as it counts. */
@@ -79,17 +97,13 @@ export function refreshed(
 		asking.add(pod.node);
 		if (pod.report.kind !== "report" || pod.report.report.since === null) continue;
 		const { bootId, since } = pod.report.report;
-		const before = byNode.get(pod.node);
-		const nodeUid = uidOf(pod.node) ?? before?.nodeUid ?? "";
+		const found = byNode.get(pod.node);
+		const uid = uidOf(pod.node);
+		const nodeUid = uid ?? found?.nodeUid ?? "";
+		// Another node of the same name inherits nothing.
+		const before = found !== undefined && (uid === null || found.nodeUid === "" || found.nodeUid === uid) ? found : undefined;
 		const same = before !== undefined && before.bootId === bootId;
-		const base = same
-			? before
-			: {
-					...blank(pod.node, nodeUid, bootId),
-					rebootedAt: before?.rebootedAt ?? null,
-					rebootIntervalMs: before?.rebootIntervalMs ?? 0,
-					probationMs: before?.probationMs ?? 0,
-				};
+		const base = same ? { ...before, nodeUid } : { ...blank(pod.node, nodeUid, bootId), ...(before === undefined ? {} : ourReboot(before)) };
 		byNode.set(pod.node, { ...base, waitingSince: Math.min(base.waitingSince ?? since, since) });
 	}
 	return [...byNode.values()].filter((each) => (waiting !== null && asking.has(each.node)) || stillMatters(each, waiting === null, at));

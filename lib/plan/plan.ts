@@ -4,12 +4,12 @@ import { type Action, actionsFor } from "./actions.ts";
 import { type AdmissionInput, admit, holdReasons, type WaitingNode } from "./admission.ts";
 import { adopt } from "./adoption.ts";
 import { explainCause } from "./explain.ts";
-import { afterEnd, memoryOf, refreshed } from "./memory.ts";
+import { afterEnd, memoryOf, reconsidered, refreshed } from "./memory.ts";
 import type { Control, EndedReboot, Instant, NodeFacts, NodeMemory, Reboot, SentinelDaemonSet, View } from "./model.ts";
 import { type ClusterTarget, covers, policyFor, poolScopes, type SettingProblem, type Settings, targetId, windowsFor } from "./policy.ts";
 import type { Reason } from "./reasons.ts";
 import { type RebootView, type Stepped, step } from "./step.ts";
-import { windowState } from "./windows.ts";
+import { type WindowState, windowState } from "./windows.ts";
 
 export interface PlanInput {
 	readonly target: ClusterTarget;
@@ -224,9 +224,18 @@ function endedOf(steps: readonly PlannedStep[], at: Instant): readonly EndedRebo
 	return steps.flatMap(({ reboot, ended }) => (ended === null ? [] : [{ reboot, ...ended, endedAt: at }]));
 }
 
+function windowOf({ settings, target, view }: PlanInput, pool: string | null): WindowState | null {
+	const windows = settings === null || pool === null ? undefined : windowsFor(settings, target.name, pool);
+	return windows === undefined ? null : windowState(windows, view.at);
+}
+
 function remember(input: PlanInput, ended: readonly EndedReboot[]): readonly NodeMemory[] {
 	const { view } = input;
-	let memory = refreshed(input.memory, view.waiting.known ? view.waiting.value : null, (node) => view.metadata.get(node)?.uid ?? null, view.at);
+	const waiting = view.waiting.known ? view.waiting.value : null;
+	let memory = reconsidered(
+		refreshed(input.memory, waiting, (node) => view.metadata.get(node)?.uid ?? null, view.at),
+		(node) => windowOf(input, view.metadata.get(node)?.pool ?? null),
+	);
 	for (const each of ended) {
 		const { name } = each.reboot.node;
 		const next = afterEnd(memoryOf(memory, name), each, explainCause(each.cause, each.reboot.node.name));

@@ -336,7 +336,7 @@ export const recordOf: Readonly<Record<Phase, (changes?: Partial<Reboot>) => Reb
 	stuck: stuckRecord,
 };
 
-export const openWindow: WindowState = { open: true, openedAt: now - 30 * minute, closesAt: now + 210 * minute };
+export const openWindow: WindowState & { readonly open: true } = { open: true, openedAt: now - 30 * minute, closesAt: now + 210 * minute };
 export const closedWindow: WindowState = { open: false, opensAt: now + 6 * 24 * hour };
 
 /** A look at one reboot in which nothing is in the way. */
