@@ -15,7 +15,7 @@ export interface PageParameters {
 interface Page<Item> {
 	readonly kind?: string | undefined;
 	readonly metadata?: { readonly _continue?: string | undefined } | undefined;
-	readonly items?: readonly Item[] | undefined;
+	readonly items?: readonly Item[] | null | undefined;
 }
 
 export interface ListCall<Item, Kept> {
@@ -53,7 +53,8 @@ async function readAll<Item, Kept>(session: Session, call: ListCall<Item, Kept>)
 }
 
 function keep<Item, Kept>(page: Page<Item>, reduce: (item: Item) => Kept | undefined, kept: Kept[]): void {
-	// An empty list is `[]`; none at all is not an answer.
+	// An empty list is `[]`, or null for a list of metadata alone; none at all is not an answer.
+	if (page.items === null && page.kind === "PartialObjectMetadataList") return;
 	if (!Array.isArray(page.items)) throw new GarbledAnswer("a list with items");
 	const reduced = page.items.map(reduce).filter((each) => each !== undefined);
 	kept.push(...reduced);
