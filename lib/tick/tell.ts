@@ -1,6 +1,7 @@
 // What a tick tells the journal: every move, every act that failed, and of those that wait only what has changed.
 import type { PodFacts, Reboot, View } from "../plan/model.ts";
 import type { Plan } from "../plan/plan.ts";
+import { cordonSeenAt } from "../plan/step.ts";
 import { podVerdict } from "../plan/verdicts.ts";
 import { type EventId, type FieldsOf, Journal } from "./journal.ts";
 import type { Performed } from "./perform.ts";
@@ -122,7 +123,7 @@ export class Teller {
 		for (const { reboot } of sound.steps) {
 			const pods = view.pods.get(reboot.node.name);
 			if (reboot.phase !== "draining" || pods === undefined || !pods.known) continue;
-			const context = { cordonedAt: reboot.admittedAt, now: view.at, policy: reboot.policy, daemonSets: view.daemonSets };
+			const context = { cordonedAt: cordonSeenAt(reboot), now: view.at, policy: reboot.policy, daemonSets: view.daemonSets };
 			for (const pod of pods.value) {
 				if (podVerdict(pod, context).kind !== "returns") continue;
 				this.once(`pod ${pod.uid}`, "returns", () => this.#journal.write("pod.returns", { ...this.of(reboot), pod: podName(pod) }));
