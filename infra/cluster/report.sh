@@ -157,7 +157,6 @@ look() {
 	else
 		since=
 	fi
-	kernel=$(uname -r | printable | escaped)
 	report="{\"bootId\":\"$boot\",\"since\":${since:+\"}${since:-null}${since:+\"},\"kernel\":\"$kernel\",\"packages\":[$list]}"
 }
 
@@ -283,6 +282,8 @@ round() {
 main() {
 	trap stop TERM INT
 	start
+	# Another kernel is another boot, and another container.
+	kernel=$(uname -r | printable | escaped)
 	looks=0
 	reread_at=0
 	failures=0

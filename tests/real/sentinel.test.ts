@@ -6,6 +6,7 @@ import { chmodSync, existsSync, mkdirSync, rmSync, symlinkSync, utimesSync, writ
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import { after, afterEach, before, describe, test } from "node:test";
+import { parseReport } from "../../lib/kubernetes/sentinel.ts";
 import type { KubeObject } from "./api-client.ts";
 import { type ControlPlane, startControlPlane } from "./control-plane.ts";
 import { Sentinel, type SentinelOptions, type Shell, shellMissing, shells, waitFor } from "./sentinel-process.ts";
@@ -83,7 +84,10 @@ async function start(options: Partial<SentinelOptions> & { readonly prepare?: (d
 		now,
 		async report() {
 			const text = (await now()).metadata.annotations?.[annotation];
-			return text === undefined ? null : (JSON.parse(text) as Report);
+			if (text === undefined) return null;
+			const { kind } = parseReport(text);
+			assert.equal(kind, "report", "the scheduler can read it");
+			return JSON.parse(text) as Report;
 		},
 		asks: async () => (await now()).metadata.labels?.[label] === "true",
 		patches: () => plane.requests({ user: account, verb: "patch", resource: "pods", name }).length,
