@@ -9,8 +9,8 @@ const root = import.meta.dirname;
 const banner = [
 	'import { createRequire as __bundleRequire } from "node:module";',
 	"const require = __bundleRequire(import.meta.url);",
-	"const __filename = import.meta.filename;",
-	"const __dirname = import.meta.dirname;",
+	"const __bundleFilename = import.meta.filename;",
+	"const __bundleDirname = import.meta.dirname;",
 ].join("\n");
 
 /** Replaces what is in the directory. */
@@ -27,8 +27,10 @@ export async function buildApp(directory: string): Promise<void> {
 		// The worker of the Functions host answers this name itself.
 		external: ["@azure/functions-core"],
 		banner: { js: banner },
+		// Not declared under these names: packages that are ES modules declare them themselves.
+		define: { __filename: "__bundleFilename", __dirname: "__bundleDirname" },
 		minify: true,
-		// Errors are told apart by their class's name in places, and people read stacks.
+		// Stacks are read by people; what it costs to load could not be measured.
 		keepNames: true,
 		legalComments: "eof",
 		logLevel: "warning",
