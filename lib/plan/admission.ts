@@ -179,10 +179,10 @@ const leavingTaints = [
 	"node.cloudprovider.kubernetes.io/shutdown",
 ];
 
-/** Nodes rebooted lately that are not well: nothing new begins beside them. */
+/** Nodes rebooted lately that are not well, or did not come back at all: nothing new begins beside them, however much room there is. */
 function probationReasons(input: AdmissionInput): readonly Reason[] {
 	const { view } = input;
-	const reasons: Reason[] = [];
+	const reasons: Reason[] = input.inFlight.flatMap((each) => unwell(each, view) ?? []);
 	for (const each of onProbation(input.memory, view.at)) {
 		const until = (each.rebootedAt ?? 0) + each.probationMs;
 		const reading = view.nodes.get(each.node);
@@ -192,17 +192,34 @@ function probationReasons(input: AdmissionInput): readonly Reason[] {
 		}
 		if (reading.value === "absent" || reading.value.uid !== each.nodeUid) continue;
 		if (!reading.value.ready) reasons.push({ kind: "probation", node: each.node, what: "notReady", until });
-		else if (silent(view, each.node, reading.value.bootId)) reasons.push({ kind: "probation", node: each.node, what: "silent", until });
+		else {
+			const what = silence(view, each.node, reading.value.bootId);
+			if (what !== null) reasons.push({ kind: "probation", node: each.node, what, until });
+		}
 	}
 	return reasons;
 }
 
+/** A reboot in flight that went wrong: it needs a person, or soaks and is not Ready. */
+function unwell(reboot: Reboot, view: View): Reason | null {
+	const node = reboot.node.name;
+	if (reboot.phase === "stuck") return { kind: "stuck", node };
+	if (reboot.phase !== "soaking") return null;
+	if (reboot.alarmed) return { kind: "stuck", node };
+	const until = (reboot.rebooted?.at ?? reboot.phaseSince) + reboot.policy.probationMs;
+	const reading = view.nodes.get(node);
+	if (view.at >= until) return null;
+	if (reading === undefined || !reading.known) return { kind: "probation", node, what: "unknown", until };
+	return reading.value !== "absent" && !reading.value.ready ? { kind: "probation", node, what: "notReady", until } : null;
+}
+
 /** The DaemonSet counts silent nodes for free; only when there are some is it asked whether this is one. */
-function silent(view: View, node: string, bootId: string): boolean {
-	if (view.sentinel.known && view.sentinel.value !== "absent" && view.sentinel.value.ready >= view.sentinel.value.desired) return false;
+function silence(view: View, node: string, bootId: string): "silent" | "unknown" | null {
+	if (view.sentinel.known && view.sentinel.value !== "absent" && view.sentinel.value.ready >= view.sentinel.value.desired) return null;
 	const pods = view.pods.get(node);
-	if (pods === undefined || !pods.known) return true;
-	return !pods.value.some(({ sentinel }) => sentinel?.ready === true && sentinel.report.kind === "report" && sentinel.report.report.bootId === bootId);
+	if (pods === undefined || !pods.known) return "unknown";
+	const reports = pods.value.some(({ sentinel }) => sentinel?.ready === true && sentinel.report.kind === "report" && sentinel.report.report.bootId === bootId);
+	return reports ? null : "silent";
 }
 
 /** Whether nodes on probation have to be read, and whether their pods too. */
@@ -216,7 +233,8 @@ export function probationToRead(
 }
 
 interface Room {
-	take(node: string, pool: string): Reason | null;
+	/** Null: there was room for it, and it is taken now. `begins`: it does so in this look; else room is kept for it, and it is not named. */
+	take(node: string, pool: string, begins: boolean): Reason | "kept" | null;
 }
 
 /** How many may be in flight, for the cluster and for each pool; both hold. */
@@ -224,18 +242,19 @@ function roomOf(input: AdmissionInput): Room {
 	const { settings, cluster, view, inFlight } = input;
 	const desired = view.sentinel.known && view.sentinel.value !== "absent" ? view.sentinel.value.desired : 0;
 	const limit = limitNodes(clusterLimit(settings, cluster), desired);
-	const taken = inFlight.map((each) => ({ node: each.node.name, pool: each.node.pool }));
+	const taken = inFlight.map((each) => ({ node: each.node.name, pool: each.node.pool, begun: true }));
+	const begun = (pool: string | null) => taken.filter((each) => each.begun && (pool === null || each.pool === pool)).map((each) => each.node);
 	return {
-		take(node, pool) {
-			if (taken.length >= limit) return { kind: "clusterFull", limit, nodes: taken.map((each) => each.node) };
+		take(node, pool, begins) {
+			if (taken.length >= limit) return begun(null).length >= limit ? { kind: "clusterFull", limit, nodes: begun(null) } : "kept";
 			const ofPool = poolLimit(settings, cluster, pool);
 			if (ofPool !== undefined) {
 				const size = poolSize(ofPool, view, pool);
 				if (typeof size !== "number") return size;
 				const inPool = taken.filter((each) => each.pool === pool);
-				if (inPool.length >= size) return { kind: "poolFull", pool, limit: size, nodes: inPool.map((each) => each.node) };
+				if (inPool.length >= size) return begun(pool).length >= size ? { kind: "poolFull", pool, limit: size, nodes: begun(pool) } : "kept";
 			}
-			taken.push({ node, pool });
+			taken.push({ node, pool, begun: begins });
 			return null;
 		},
 	};
@@ -303,8 +322,9 @@ export function admit(input: AdmissionInput): Admission {
 		}
 		place++;
 		if (first === "") first = pod.node;
-		const full = room.take(pod.node, metadata.pool);
-		if (full === null && probation.length === 0 && fresh !== null) {
+		const begins = probation.length === 0 && fresh !== null;
+		const full = room.take(pod.node, metadata.pool, begins && !rehearsal);
+		if (full === null && begins) {
 			const reading = view.nodes.get(pod.node);
 			if (!rehearsal && reading?.known && reading.value !== "absent") result.admitted.push({ waiting: { ...waiting, reasons: [] }, facts: reading.value });
 			result.waiting.push({ ...waiting, reasons: rehearsal ? [{ kind: "wouldBegin" }] : [] });
@@ -313,7 +333,7 @@ export function admit(input: AdmissionInput): Admission {
 		if (fresh === null && (full === null || spared++ < spare)) result.toRead.push(pod.node);
 		const behind: Reason[] = place > 1 ? [{ kind: "behind", place, first }] : [];
 		const unread: Reason[] = full === null && fresh === null && probation.length === 0 ? [{ kind: "next" }] : [];
-		result.waiting.push({ ...waiting, reasons: [...probation, ...(full === null ? [] : [full]), ...behind, ...unread, ...atLast] });
+		result.waiting.push({ ...waiting, reasons: [...probation, ...(full === null || full === "kept" ? [] : [full]), ...behind, ...unread, ...atLast] });
 	}
 	return result;
 }

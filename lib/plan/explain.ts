@@ -89,6 +89,8 @@ export function explainReason(reason: Reason): string {
 			return `it asks again after our reboot of ${explainInstant(reason.at)}, and is not rebooted before ${explainInstant(reason.until)} (REBOOT_INTERVAL)`;
 		case "probation":
 			return `node ${reason.node}, rebooted lately, ${probation(reason.what)}: nothing begins beside it before ${explainInstant(reason.until)} (PROBATION)`;
+		case "stuck":
+			return `node ${reason.node} did not come back well from its reboot and needs a person: nothing begins beside it`;
 		case "notOwner":
 			return `the cluster belongs to scheduler ${reason.owner}, not to this one (${reason.us}); to take it over: ${takeOverCommand(reason.us)}`;
 		case "ownerUnknown":

@@ -21,6 +21,8 @@ export type Reason =
 	| { readonly kind: "stillBlocked"; readonly obstacles: readonly Obstacle[] }
 	| { readonly kind: "rebootedRecently"; readonly at: Instant; readonly until: Instant }
 	| { readonly kind: "probation"; readonly node: string; readonly what: "notReady" | "silent" | "unknown"; readonly until: Instant }
+	/** A reboot in flight that needs a person: rather one node lost than two. */
+	| { readonly kind: "stuck"; readonly node: string }
 	| { readonly kind: "notOwner"; readonly owner: string; readonly us: string }
 	| { readonly kind: "ownerUnknown"; readonly why: string }
 	| { readonly kind: "claiming" }
