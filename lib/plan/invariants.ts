@@ -1,5 +1,8 @@
 // The promise, checked on every plan before anything of it is done. A violation is a bug of ours: it is told, and what violates is dropped.
 import type { Action } from "./actions.ts";
+import { holdReasons } from "./admission.ts";
+import { explainReason } from "./explain.ts";
+import type { Reboot } from "./model.ts";
 import { handedOver } from "./ownership.ts";
 import type { Plan, PlanInput } from "./plan.ts";
 import { clusterLimit, limitNodes, poolLimit, windowsFor } from "./policy.ts";
@@ -13,25 +16,51 @@ export interface Violation {
 	readonly record: string;
 }
 
+/** Those beyond the room: the last to be admitted. */
+function beyond(admitted: readonly Reboot[], keeping: number, room: number): readonly Reboot[] {
+	const excess = Math.min(admitted.length, Math.max(0, keeping - room));
+	return excess === 0 ? [] : admitted.slice(-excess);
+}
+
 function roomViolations(input: PlanInput, plan: Plan): readonly Violation[] {
 	const { settings, view, target } = input;
-	const first = plan.admitted[0];
-	if (first === undefined) return [];
-	if (settings === null) return plan.admitted.map((each) => ({ id: "S9", what: "a node was admitted under wrong settings", record: each.id }));
+	const { admitted } = plan;
+	if (settings === null || admitted.length === 0) return [];
 	const endedIds = new Set(plan.ended.map((each) => each.reboot.id));
-	const keeping = [...plan.steps.map((each) => each.reboot).filter((each) => !endedIds.has(each.id)), ...plan.adopted, ...plan.admitted];
+	const keeping = [...plan.steps.map((each) => each.reboot).filter((each) => !endedIds.has(each.id)), ...plan.adopted, ...admitted];
 	const desired = view.sentinel.known && view.sentinel.value !== "absent" ? view.sentinel.value.desired : 0;
 	const limit = limitNodes(clusterLimit(settings, target.name), desired);
-	const violations: Violation[] = [];
-	if (keeping.length > limit) violations.push({ id: "S1", what: `${keeping.length} nodes in flight, and the cluster has room for ${limit}`, record: first.id });
-	for (const each of plan.admitted) {
-		const ofPool = poolLimit(settings, target.name, each.node.pool);
-		if (ofPool?.kind !== "number") continue;
-		const inPool = keeping.filter((one) => one.node.pool === each.node.pool).length;
-		if (inPool > ofPool.nodes)
-			violations.push({ id: "S1", what: `${inPool} nodes of pool ${each.node.pool} in flight, and it has room for ${ofPool.nodes}`, record: each.id });
+	const what = `${keeping.length} nodes in flight, and the cluster has room for ${limit}`;
+	const violations: Violation[] = beyond(admitted, keeping.length, limit).map(({ id }) => ({ id: "S1", what, record: id }));
+	for (const pool of new Set(admitted.map((each) => each.node.pool))) {
+		const ofPool = poolLimit(settings, target.name, pool);
+		if (ofPool === undefined) continue;
+		const room = ofPool.kind === "number" || view.poolSizes.known ? limitNodes(ofPool, view.poolSizes.known ? (view.poolSizes.value.get(pool) ?? 0) : 0) : 0;
+		const inPool = (all: readonly Reboot[]) => all.filter((each) => each.node.pool === pool);
+		const kept = inPool(keeping).length;
+		const text = `${kept} nodes of pool ${pool} in flight, and it has room for ${room}`;
+		violations.push(...beyond(inPool(admitted), kept, room).map(({ id }) => ({ id: "S1", what: text, record: id })));
 	}
 	return violations;
+}
+
+/** Why nothing may begin on a node, and no reboot of it be asked for; null: nothing keeps it. */
+function heldBy(input: PlanInput, reboot: Reboot): string | null {
+	const { settings, target, control, view } = input;
+	if (settings === null) return "the settings are wrong";
+	if (!input.configured) return "the cluster was dropped";
+	if (settings.dryRun) return "it is a dry run";
+	const reading = view.nodes.get(reboot.node.name);
+	const annotation = reading?.known && reading.value !== "absent" ? reading.value.hold : null;
+	const [held] = holdReasons({ cluster: target.name, settings, control, at: view.at }, reboot.node.name, reboot.node.pool, annotation);
+	return held === undefined ? null : explainReason(held);
+}
+
+function holdViolations(input: PlanInput, plan: Plan): readonly Violation[] {
+	return plan.admitted.flatMap((each) => {
+		const why = heldBy(input, each);
+		return why === null ? [] : [{ id: "S9", what: `${each.node.name} was admitted, and ${why}`, record: each.id }];
+	});
 }
 
 function windowViolations(input: PlanInput, plan: Plan): readonly Violation[] {
@@ -65,9 +94,10 @@ function actionViolation(input: PlanInput, plan: Plan, action: Action): Violatio
 		case "ask":
 			if (node === null || node.bootId !== action.bootId) return violation("S5", `${action.node} does not run the boot that is to end`);
 			if (reboot.phase !== "rebooting") return violation("S2", `${action.node} is ${reboot.phase} and would be rebooted`);
-			return null;
+			if (!node.unschedulable) return violation("S2", `${action.node} takes pods, and would be rebooted`);
+			return heldBy(input, reboot) === null ? null : violation("S9", `${action.node} would be rebooted, and ${heldBy(input, reboot)}`);
 		case "delete":
-			return reboot.policy.drainTimeoutAction === "delete"
+			return reboot.policy.drainTimeoutAction === "delete" && reboot.harsher === "delete"
 				? null
 				: violation("S7", `pod ${action.pod.namespace}/${action.pod.name} would be deleted, and no setting says so`);
 		case "cordon":
@@ -83,5 +113,10 @@ function actionViolation(input: PlanInput, plan: Plan, action: Action): Violatio
 }
 
 export function violations(input: PlanInput, plan: Plan): readonly Violation[] {
-	return [...roomViolations(input, plan), ...windowViolations(input, plan), ...plan.actions.flatMap((action) => actionViolation(input, plan, action) ?? [])];
+	return [
+		...roomViolations(input, plan),
+		...windowViolations(input, plan),
+		...holdViolations(input, plan),
+		...plan.actions.flatMap((action) => actionViolation(input, plan, action) ?? []),
+	];
 }
