@@ -43,9 +43,10 @@ function markOf(reboot: Reboot, owner: string, node: NodeFacts): Mark {
 	};
 }
 
-/** Reboot pods that must go: all of them once the phase is over, and in it those of earlier asks and those that ended. */
+/** Reboot pods that must go: all of them once the phase is over or the node gone, and in it those of earlier asks and those that ended. */
 function staleRebootPods(reboot: Reboot, view: RebootView): readonly Action[] {
-	const asking = reboot.phase === "rebooting" && !(reboot.deadlineAt !== null && view.at >= reboot.deadlineAt);
+	const gone = view.node.known && (view.node.value === "absent" || view.node.value.uid !== reboot.node.uid);
+	const asking = reboot.phase === "rebooting" && !gone && !(reboot.deadlineAt !== null && view.at >= reboot.deadlineAt);
 	const last = reboot.asks.at(-1);
 	const current = last === undefined ? "" : rebootPodName(reboot.bootId, last.number);
 	return rebootPods(view.pods)

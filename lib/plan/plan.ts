@@ -68,19 +68,25 @@ function forbiddenHere(input: PlanInput): readonly Reason[] {
 	return reasons;
 }
 
+/** Nobody waits, nothing is in flight or marked: what was not looked at is not missing. */
+function idle({ view, records }: PlanInput): boolean {
+	return records.length === 0 && view.waiting.known && view.waiting.value.length === 0 && view.cordoned.every((node) => node.mark.kind === "none");
+}
+
 /** What only new work needs, and is missing or not known: recovery goes on without it. */
 function missingHere(input: PlanInput): readonly Reason[] {
 	const { view, us } = input;
 	const reasons: Reason[] = [];
-	if (!view.clusterUid.known) reasons.push({ kind: "clusterUnknown", why: view.clusterUid.why });
+	const needed = !idle(input);
+	if (needed && !view.clusterUid.known) reasons.push({ kind: "clusterUnknown", why: view.clusterUid.why });
 	if (!view.owner.known) reasons.push({ kind: "ownerUnknown", why: view.owner.why });
 	else if (view.owner.value.kind === "named" && view.owner.value.holder !== us) reasons.push({ kind: "notOwner", owner: view.owner.value.holder, us });
 	if (!view.sentinel.known) reasons.push({ kind: "sentinelUnknown", why: view.sentinel.why });
 	else if (view.sentinel.value === "absent") reasons.push({ kind: "sentinelAbsent" });
 	if (!view.waiting.known) reasons.push({ kind: "waitingUnknown", why: view.waiting.why });
-	if (!view.aks.known) reasons.push({ kind: "clusterStateUnknown", why: view.aks.why });
-	else if (view.aks.value.kind === "absent") reasons.push({ kind: "clusterState", state: "not found" });
-	else if (view.aks.value.kind === "managed") {
+	if (!view.aks.known && needed) reasons.push({ kind: "clusterStateUnknown", why: view.aks.why });
+	else if (view.aks.known && view.aks.value.kind === "absent") reasons.push({ kind: "clusterState", state: "not found" });
+	else if (view.aks.known && view.aks.value.kind === "managed") {
 		const { provisioningState, powerState } = view.aks.value;
 		if (powerState !== "Running") reasons.push({ kind: "clusterState", state: powerState });
 		else if (provisioningState !== "Succeeded") reasons.push({ kind: "clusterState", state: provisioningState });
