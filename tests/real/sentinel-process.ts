@@ -12,6 +12,7 @@ import {
 	rmSync,
 	statSync,
 	symlinkSync,
+	utimesSync,
 	writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -208,4 +209,20 @@ export async function waitFor(what: string, check: () => boolean | Promise<boole
 		}
 		await delay(50);
 	}
+}
+
+/** The annotation as it is written. */
+export interface Report {
+	readonly bootId: string;
+	readonly since: string | null;
+	readonly kernel: string;
+	readonly packages: readonly string[];
+}
+
+export const idle = (report: Report): boolean => report.since === null;
+export const asking = (report: Report): boolean => report.since !== null;
+
+export function touchAt(file: string, instant: string): void {
+	writeFileSync(file, "");
+	utimesSync(file, new Date(instant), new Date(instant));
 }

@@ -9,7 +9,7 @@ import { after, afterEach, before, describe, test } from "node:test";
 import { parseReport } from "../../lib/kubernetes/sentinel.ts";
 import type { KubeObject } from "./api-client.ts";
 import { type ControlPlane, startControlPlane } from "./control-plane.ts";
-import { Sentinel, type SentinelOptions, type Shell, shellMissing, shells, waitFor } from "./sentinel-process.ts";
+import { asking, idle, type Report, Sentinel, type SentinelOptions, shellMissing, shells, touchAt, waitFor } from "./sentinel-process.ts";
 
 const manifests = resolve(import.meta.dirname, "../../infra/cluster");
 const pods = "/api/v1/namespaces/aks-reboot-scheduler/pods";
@@ -60,13 +60,6 @@ interface Trial {
 	patches(): number;
 }
 
-interface Report {
-	readonly bootId: string;
-	readonly since: string | null;
-	readonly kernel: string;
-	readonly packages: readonly string[];
-}
-
 async function start(options: Partial<SentinelOptions> & { readonly prepare?: (dir: string) => void; readonly restarts?: Trial } = {}): Promise<Trial> {
 	const pod = options.pod ?? options.restarts?.pod;
 	const object = pod === undefined ? await podOfNewNode() : await plane.api.get(`${pods}/${pod}`);
@@ -112,169 +105,157 @@ function wait(trial: Trial, what: string, check: () => boolean | Promise<boolean
 	return waitFor(what, check, trial.sentinel);
 }
 
-const idle = (report: Report): boolean => report.since === null;
-const asking = (report: Report): boolean => report.since !== null;
-
-function touchAt(file: string, instant: string): void {
-	writeFileSync(file, "");
-	utimesSync(file, new Date(instant), new Date(instant));
-}
-
 for (const shell of shells) {
 	describe(`report.sh under ${shell}`, { skip: shellMissing(shell) }, () => {
-		testShell(shell);
-	});
-}
+		test("one filtered list finds the node that wants a reboot, since when and for which packages", async () => {
+			const trial = await start({ shell });
+			const before = await reported(trial, "that nothing is needed", idle);
+			assert.deepEqual(before, {
+				bootId: "11111111-1111-4111-8111-111111111111",
+				since: null,
+				kernel: execFileSync("uname", ["-r"], { encoding: "utf8" }).trim(),
+				packages: [],
+			});
+			assert.equal(await trial.asks(), false);
 
-function testShell(shell: Shell): void {
-	test("one filtered list finds the node that wants a reboot, since when and for which packages", async () => {
-		const trial = await start({ shell });
-		const before = await reported(trial, "that nothing is needed", idle);
-		assert.deepEqual(before, {
-			bootId: "11111111-1111-4111-8111-111111111111",
-			since: null,
-			kernel: execFileSync("uname", ["-r"], { encoding: "utf8" }).trim(),
-			packages: [],
+			writeFileSync(`${trial.sentinel.flag}.pkgs`, "linux-image-6.8.0-1021-azure\nlibc6\nlinux-image-6.8.0-1021-azure\n");
+			touchAt(trial.sentinel.flag, "2026-02-03T04:05:06.700Z");
+			const report = await reported(trial, "that a reboot is needed", asking);
+			assert.equal(report.since, "2026-02-03T04:05:06Z");
+			assert.deepEqual(report.packages, ["linux-image-6.8.0-1021-azure", "libc6"]);
+			const waiting = async (): Promise<string[]> => {
+				const found = await plane.api.list(`${pods}?labelSelector=${encodeURIComponent(`${label}=true`)}`);
+				return found.map((pod) => pod.metadata.name);
+			};
+			assert((await waiting()).includes(trial.pod));
+			await wait(trial, "readiness", () => trial.sentinel.ready());
+
+			rmSync(trial.sentinel.flag);
+			assert.deepEqual(await reported(trial, "that nothing is needed any more", idle), before);
+			assert(!(await waiting()).includes(trial.pod));
 		});
-		assert.equal(await trial.asks(), false);
 
-		writeFileSync(`${trial.sentinel.flag}.pkgs`, "linux-image-6.8.0-1021-azure\nlibc6\nlinux-image-6.8.0-1021-azure\n");
-		touchAt(trial.sentinel.flag, "2026-02-03T04:05:06.700Z");
-		const report = await reported(trial, "that a reboot is needed", asking);
-		assert.equal(report.since, "2026-02-03T04:05:06Z");
-		assert.deepEqual(report.packages, ["linux-image-6.8.0-1021-azure", "libc6"]);
-		const waiting = async (): Promise<string[]> => {
-			const found = await plane.api.list(`${pods}?labelSelector=${encodeURIComponent(`${label}=true`)}`);
-			return found.map((pod) => pod.metadata.name);
-		};
-		assert((await waiting()).includes(trial.pod));
-		await wait(trial, "readiness", () => trial.sentinel.ready());
+		test("a node on which nothing changes costs the API server one read and one write, then nothing", async () => {
+			const trial = await start({ shell });
+			await trial.sentinel.looks(1);
+			touchAt(trial.sentinel.flag, "2026-02-03T04:05:06Z");
+			await reported(trial, "that a reboot is needed", asking);
+			await trial.sentinel.looks(3);
+			// Azure Linux touches the file every day.
+			touchAt(trial.sentinel.flag, "2026-02-04T04:05:06Z");
+			await trial.sentinel.looks(3);
+			assert.equal((await trial.report())?.since, "2026-02-03T04:05:06Z");
+			assert.equal(trial.patches(), 2);
+			assert.equal(trial.sentinel.curlCalls().length, 3);
+		});
 
-		rmSync(trial.sentinel.flag);
-		assert.deepEqual(await reported(trial, "that nothing is needed any more", idle), before);
-		assert(!(await waiting()).includes(trial.pod));
-	});
+		test("package names of any bytes become a report that can be read, bounded in number and length", async () => {
+			const hostile = [
+				'quo"te',
+				"back\\slash",
+				"$(touch pwned)",
+				"`id`",
+				"%s%n",
+				"\\u003cb\\u003e",
+				"<&>",
+				'","since":"2001-01-01T00:00:00Z',
+				"*",
+				"]}",
+				"a,b",
+				"b",
+			];
+			const trial = await start({ shell });
+			const lines = [...hostile, ...hostile, "x".repeat(5000), "  spaced  ", "", "\ttab"];
+			const bytes = [Buffer.from(`${lines.join("\n")}\n`), Buffer.from([0xff, 0xfe, 0x00, 0x1b, 0x0d, 0x0a]), Buffer.from("caf\u00e9\n")];
+			const many = Array.from({ length: 500 }, (_, index) => `package-${index}`).join("\n");
+			writeFileSync(`${trial.sentinel.flag}.pkgs`, Buffer.concat([...bytes, Buffer.from(many)]));
+			writeFileSync(trial.sentinel.flag, "");
+			const { packages } = await reported(trial, "that a reboot is needed", asking);
+			assert.deepEqual(packages.slice(0, 18), [...hostile, "x".repeat(100), "spaced", "?tab", "?????", "caf??", "package-0"]);
+			assert.equal(packages.length, 100);
+			await trial.sentinel.looks(2);
+			const writes = trial.patches();
+			// What it wrote is what it reads: a container that starts again has nothing to write.
+			await trial.sentinel.stop({ keep: true });
+			const again = await start({ shell, restarts: trial });
+			await again.sentinel.looks(2);
+			assert.equal(again.patches(), writes);
+		});
 
-	test("a node on which nothing changes costs the API server one read and one write, then nothing", async () => {
-		const trial = await start({ shell });
-		await trial.sentinel.looks(1);
-		touchAt(trial.sentinel.flag, "2026-02-03T04:05:06Z");
-		await reported(trial, "that a reboot is needed", asking);
-		await trial.sentinel.looks(3);
-		// Azure Linux touches the file every day.
-		touchAt(trial.sentinel.flag, "2026-02-04T04:05:06Z");
-		await trial.sentinel.looks(3);
-		assert.equal((await trial.report())?.since, "2026-02-03T04:05:06Z");
-		assert.equal(trial.patches(), 2);
-		assert.equal(trial.sentinel.curlCalls().length, 3);
-	});
+		test("the time first seen outlives the container, not the boot", async () => {
+			const first = await start({ shell });
+			touchAt(first.sentinel.flag, "2026-02-03T04:05:06Z");
+			await reported(first, "that a reboot is needed", asking);
+			await first.sentinel.stop({ keep: true });
+			touchAt(first.sentinel.flag, "2026-02-05T04:05:06Z");
+			const second = await start({ shell, restarts: first });
+			await second.sentinel.looks(2);
+			assert.equal((await second.report())?.since, "2026-02-03T04:05:06Z");
+			assert.equal(second.patches(), 1);
+			second.sentinel.setBootId("22222222-2222-4222-8222-222222222222");
+			const report = await reported(second, "about the new boot", (seen) => seen.bootId.startsWith("2222"));
+			assert.equal(report.since, "2026-02-05T04:05:06Z");
+		});
 
-	test("package names of any bytes become a report that can be read, bounded in number and length", async () => {
-		const hostile = [
-			'quo"te',
-			"back\\slash",
-			"$(touch pwned)",
-			"`id`",
-			"%s%n",
-			"\\u003cb\\u003e",
-			"<&>",
-			'","since":"2001-01-01T00:00:00Z',
-			"*",
-			"]}",
-			"a,b",
-			"b",
-		];
-		const trial = await start({ shell });
-		const lines = [...hostile, ...hostile, "x".repeat(5000), "  spaced  ", "", "\ttab"];
-		const bytes = [Buffer.from(`${lines.join("\n")}\n`), Buffer.from([0xff, 0xfe, 0x00, 0x1b, 0x0d, 0x0a]), Buffer.from("caf\u00e9\n")];
-		const many = Array.from({ length: 500 }, (_, index) => `package-${index}`).join("\n");
-		writeFileSync(`${trial.sentinel.flag}.pkgs`, Buffer.concat([...bytes, Buffer.from(many)]));
-		writeFileSync(trial.sentinel.flag, "");
-		const { packages } = await reported(trial, "that a reboot is needed", asking);
-		assert.deepEqual(packages.slice(0, 18), [...hostile, "x".repeat(100), "spaced", "?tab", "?????", "caf??", "package-0"]);
-		assert.equal(packages.length, 100);
-		await trial.sentinel.looks(2);
-		const writes = trial.patches();
-		// What it wrote is what it reads: a container that starts again has nothing to write.
-		await trial.sentinel.stop({ keep: true });
-		const again = await start({ shell, restarts: trial });
-		await again.sentinel.looks(2);
-		assert.equal(again.patches(), writes);
-	});
+		test("a look that cannot be made is neither yes nor no: not ready, said why, and the last report stands", async () => {
+			const trial = await start({ shell });
+			writeFileSync(trial.sentinel.flag, "");
+			await reported(trial, "that a reboot is needed", asking);
+			await wait(trial, "readiness", () => trial.sentinel.ready());
+			chmodSync(trial.sentinel.run, 0o000);
+			await wait(trial, "not being ready", () => !trial.sentinel.ready());
+			assert.match(trial.sentinel.log(), /unknown whether a reboot is needed: cannot look into .*run/);
+			assert.equal(await trial.asks(), true);
+			chmodSync(trial.sentinel.run, 0o755);
+			rmSync(trial.sentinel.flag);
+			symlinkSync("/nowhere", trial.sentinel.flag);
+			await wait(trial, "the word about the link", () => trial.sentinel.log().includes("symbolic link"));
+			assert.equal(trial.sentinel.ready(), false);
+			rmSync(trial.sentinel.flag);
+			trial.sentinel.setBootId("not a boot id");
+			await wait(trial, "the word about the boot id", () => trial.sentinel.log().includes("cannot read a boot id"));
+			assert.equal(await trial.asks(), true);
+			trial.sentinel.setBootId("11111111-1111-4111-8111-111111111111");
+			await reported(trial, "that nothing is needed", idle);
+			await wait(trial, "readiness", () => trial.sentinel.ready());
+		});
 
-	test("the time first seen outlives the container, not the boot", async () => {
-		const first = await start({ shell });
-		touchAt(first.sentinel.flag, "2026-02-03T04:05:06Z");
-		await reported(first, "that a reboot is needed", asking);
-		await first.sentinel.stop({ keep: true });
-		touchAt(first.sentinel.flag, "2026-02-05T04:05:06Z");
-		const second = await start({ shell, restarts: first });
-		await second.sentinel.looks(2);
-		assert.equal((await second.report())?.since, "2026-02-03T04:05:06Z");
-		assert.equal(second.patches(), 1);
-		second.sentinel.setBootId("22222222-2222-4222-8222-222222222222");
-		const report = await reported(second, "about the new boot", (seen) => seen.bootId.startsWith("2222"));
-		assert.equal(report.since, "2026-02-05T04:05:06Z");
-	});
+		test("a command in place of the file: 0 is yes, 1 is no, anything else and anything endless is unknown", async () => {
+			const trial = await start({ shell, env: { SENTINEL_COMMAND: '. "$SENTINEL_RUN/answer"', SENTINEL_COMMAND_TIMEOUT: "1" } });
+			const answer = (text: string): void => writeFileSync(join(trial.sentinel.run, "answer"), text);
+			await wait(trial, "the word about a command that fails", () => /SENTINEL_COMMAND ended with \d+/.test(trial.sentinel.log()));
+			assert.equal(await trial.report(), null);
+			answer("exit 1");
+			await reported(trial, "that nothing is needed", idle);
+			await wait(trial, "readiness", () => trial.sentinel.ready());
+			answer("exec sleep 600");
+			await wait(trial, "the word about a command without end", () => trial.sentinel.log().includes("did not end within 1 s"));
+			assert.equal(trial.sentinel.ready(), false);
+			const before = Math.floor(Date.now() / 1000) * 1000;
+			answer("exit 0");
+			const report = await reported(trial, "that a reboot is needed", asking);
+			assert(Date.parse(report.since ?? "") >= before, `since is when it was first seen: ${report.since}`);
+		});
 
-	test("a look that cannot be made is neither yes nor no: not ready, said why, and the last report stands", async () => {
-		const trial = await start({ shell });
-		writeFileSync(trial.sentinel.flag, "");
-		await reported(trial, "that a reboot is needed", asking);
-		await wait(trial, "readiness", () => trial.sentinel.ready());
-		chmodSync(trial.sentinel.run, 0o000);
-		await wait(trial, "not being ready", () => !trial.sentinel.ready());
-		assert.match(trial.sentinel.log(), /unknown whether a reboot is needed: cannot look into .*run/);
-		assert.equal(await trial.asks(), true);
-		chmodSync(trial.sentinel.run, 0o755);
-		rmSync(trial.sentinel.flag);
-		symlinkSync("/nowhere", trial.sentinel.flag);
-		await wait(trial, "the word about the link", () => trial.sentinel.log().includes("symbolic link"));
-		assert.equal(trial.sentinel.ready(), false);
-		rmSync(trial.sentinel.flag);
-		trial.sentinel.setBootId("not a boot id");
-		await wait(trial, "the word about the boot id", () => trial.sentinel.log().includes("cannot read a boot id"));
-		assert.equal(await trial.asks(), true);
-		trial.sentinel.setBootId("11111111-1111-4111-8111-111111111111");
-		await reported(trial, "that nothing is needed", idle);
-		await wait(trial, "readiness", () => trial.sentinel.ready());
-	});
-
-	test("a command in place of the file: 0 is yes, 1 is no, anything else and anything endless is unknown", async () => {
-		const trial = await start({ shell, env: { SENTINEL_COMMAND: '. "$SENTINEL_RUN/answer"', SENTINEL_COMMAND_TIMEOUT: "1" } });
-		const answer = (text: string): void => writeFileSync(join(trial.sentinel.run, "answer"), text);
-		await wait(trial, "the word about a command that fails", () => /SENTINEL_COMMAND ended with \d+/.test(trial.sentinel.log()));
-		assert.equal(await trial.report(), null);
-		answer("exit 1");
-		await reported(trial, "that nothing is needed", idle);
-		await wait(trial, "readiness", () => trial.sentinel.ready());
-		answer("exec sleep 600");
-		await wait(trial, "the word about a command without end", () => trial.sentinel.log().includes("did not end within 1 s"));
-		assert.equal(trial.sentinel.ready(), false);
-		const before = Math.floor(Date.now() / 1000) * 1000;
-		answer("exit 0");
-		const report = await reported(trial, "that a reboot is needed", asking);
-		assert(Date.parse(report.since ?? "") >= before, `since is when it was first seen: ${report.since}`);
-	});
-
-	test("SIGTERM is answered at once, in a pause, in a call that hangs and in a command that hangs", async (t) => {
-		const silent = createServer().listen(0, "127.0.0.1");
-		t.after(() => silent.close());
-		await once(silent, "listening");
-		const address = silent.address();
-		assert(address !== null && typeof address === "object");
-		const inPause = await start({ shell, env: { SENTINEL_INTERVAL: "600" } });
-		await wait(inPause, "readiness", () => inPause.sentinel.ready());
-		const inCall = await start({ shell, server: `https://127.0.0.1:${address.port}` });
-		await wait(inCall, "a call", () => inCall.sentinel.curlCalls().length > 0);
-		const inCommand = await start({ shell, env: { SENTINEL_COMMAND: 'touch "$SENTINEL_STATE/begun"; exec sleep 600' } });
-		await wait(inCommand, "the command", () => existsSync(join(inCommand.sentinel.dir, "state", "begun")));
-		for (const trial of [inPause, inCall, inCommand]) {
-			const { code, tookMs } = await trial.sentinel.terminate();
-			assert.equal(code, 0);
-			assert(tookMs < 3000, `took ${tookMs} ms`);
-			await wait(trial, "the end of its children", () => trial.sentinel.descendants().length === 0);
-		}
+		test("SIGTERM is answered at once, in a pause, in a call that hangs and in a command that hangs", async (t) => {
+			const silent = createServer().listen(0, "127.0.0.1");
+			t.after(() => silent.close());
+			await once(silent, "listening");
+			const address = silent.address();
+			assert(address !== null && typeof address === "object");
+			const inPause = await start({ shell, env: { SENTINEL_INTERVAL: "600" } });
+			await wait(inPause, "readiness", () => inPause.sentinel.ready());
+			const inCall = await start({ shell, server: `https://127.0.0.1:${address.port}` });
+			await wait(inCall, "a call", () => inCall.sentinel.curlCalls().length > 0);
+			const inCommand = await start({ shell, env: { SENTINEL_COMMAND: 'touch "$SENTINEL_STATE/begun"; exec sleep 600' } });
+			await wait(inCommand, "the command", () => existsSync(join(inCommand.sentinel.dir, "state", "begun")));
+			for (const trial of [inPause, inCall, inCommand]) {
+				const { code, tookMs } = await trial.sentinel.terminate();
+				assert.equal(code, 0);
+				assert(tookMs < 3000, `took ${tookMs} ms`);
+				await wait(trial, "the end of its children", () => trial.sentinel.descendants().length === 0);
+			}
+		});
 	});
 }
 
