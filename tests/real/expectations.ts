@@ -1,5 +1,6 @@
 // What several stories expect alike, asked of the API server and of the simulated machines, never of the journal.
 import assert from "node:assert/strict";
+import type { KubeObject } from "./api-client.ts";
 import type { RebootNeed } from "./kubelet-settings.ts";
 import { conditionStatus, type Node, type Pod } from "./objects.ts";
 import type { Scenario } from "./scenario.ts";
@@ -85,8 +86,8 @@ export function untilServes(scenario: Scenario, app: string, count: number): Pro
 	return fleet.until(`${count} pods of ${app} serve`, () => serving().length === count);
 }
 
-/** Nodes and pods as the fleet saw them last, for the message of a wait that was too long. */
-export function situation(scenario: Scenario): string {
+/** Nodes, pods and budgets, for the message of a wait that was too long. */
+export async function situation(scenario: Scenario): Promise<string> {
 	const nodes = scenario.fleet.nodeObjects().map((node) => {
 		const machine = scenario.fleet.node(node.metadata.name);
 		const taints = (node.spec.taints ?? []).map((taint) => taint.key).join(" ");
@@ -96,5 +97,9 @@ export function situation(scenario: Scenario): string {
 		const leaves = pod.metadata.deletionTimestamp === undefined ? "" : `, leaving since ${pod.metadata.deletionTimestamp}`;
 		return `${pod.metadata.namespace}/${pod.metadata.name} on ${pod.spec.nodeName}: ${pod.status?.phase}, Ready ${conditionStatus(pod, "Ready")}${leaves}`;
 	});
-	return [...nodes, ...pods, ...scenario.fleet.problems.slice(-10)].join("\n");
+	const budgets = await scenario.controlPlane.api
+		.list<KubeObject & { status: unknown }>("/apis/policy/v1/poddisruptionbudgets")
+		.catch((error: unknown) => [{ metadata: { name: "not read" }, status: String(error) }]);
+	const rooms = budgets.map(({ metadata, status }) => `budget ${metadata.name}: ${JSON.stringify(status)}`);
+	return [...nodes, ...pods, ...rooms, ...scenario.fleet.problems.slice(-10)].join("\n");
 }
