@@ -288,6 +288,12 @@ function waitingNode(pod: SentinelPod, metadata: NodeMetadata | undefined, memor
 	};
 }
 
+/** Why neither pool nor hold of a node are known. */
+function unreadBecause(view: View, node: string): string {
+	const reading = view.nodes.get(node);
+	return reading === undefined || reading.known ? "its pool has not been read yet" : reading.why;
+}
+
 export function admit(input: AdmissionInput): Admission {
 	const { view } = input;
 	const inFlight = new Set(input.inFlight.map((each) => each.node.name));
@@ -309,7 +315,7 @@ export function admit(input: AdmissionInput): Admission {
 	for (const { pod, waiting } of lined) {
 		const metadata = view.metadata.get(pod.node);
 		const standing: Reason[] = [...before, ...reportReasons(pod)];
-		if (metadata === undefined) standing.push({ kind: "nodeUnknown", why: "its pool has not been read yet" });
+		if (metadata === undefined) standing.push({ kind: "nodeUnknown", why: unreadBecause(view, pod.node) });
 		else standing.push(...nodeReasons(input, pod, metadata, windows));
 		if (standing.length > 0 || metadata === undefined) {
 			result.waiting.push({ ...waiting, reasons: [...standing, ...atLast] });

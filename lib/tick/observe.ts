@@ -166,7 +166,7 @@ export class Observer {
 	}
 
 	/** Pool and hold of those that wait: by metadata, at most every 10 minutes. */
-	async #describe(view: View, input: ObserveInput): Promise<Pick<View, "metadata" | "poolSizes">> {
+	async #describe(view: View, input: ObserveInput): Promise<Pick<View, "metadata" | "poolSizes" | "nodes">> {
 		const cache = this.#cache;
 		const now = this.#clock.now();
 		const waiting: readonly SentinelPod[] = view.waiting.known ? view.waiting.value : [];
@@ -186,13 +186,16 @@ export class Observer {
 			else why = all.why;
 		}
 		const one = missing.filter((name) => !fresh(name)).slice(0, fewNodes);
+		const nodes = new Map(view.nodes);
 		await sideBySide(one, readsAtOnce, async (name) => {
 			const node = await reading(this.#api.node(name));
 			if (node.known && node.value !== "absent") cache.metadata.set(name, { at: now, value: node.value });
 			if (node.known && node.value === "absent") cache.metadata.delete(name);
+			// Why its pool is not known is a reason that a person can act on.
+			if (!node.known && !nodes.has(name)) nodes.set(name, node);
 		});
 		const metadata = new Map([...cache.metadata].map(([name, cached]) => [name, cached.value]));
-		return { metadata, poolSizes: cache.poolSizes === null ? unknown(why) : known(cache.poolSizes) };
+		return { metadata, nodes, poolSizes: cache.poolSizes === null ? unknown(why) : known(cache.poolSizes) };
 	}
 
 	#keepAll(all: readonly NodeMetadata[], now: number): void {
