@@ -215,7 +215,9 @@ class Cluster implements ClusterApi {
 	/** A pod of that name that asks for something else must not pass for this ask. */
 	async #assertSameAsk(doing: string, spec: RebootPodSpec, conflict: CallError): Promise<void> {
 		const name = rebootPodName(spec.bootId, spec.ask);
-		const found = await this.#session.read(doing, async ({ core }) => ofKind(await core.readNamespacedPod({ name, namespace }), "Pod"));
+		const found = await orAbsent(this.#session.read(doing, async ({ core }) => ofKind(await core.readNamespacedPod({ name, namespace }), "Pod")));
+		// Gone again since: the refusal stands, and the next look asks anew.
+		if (found === "absent") throw conflict;
 		if (asksTheSame(found, spec)) return;
 		const answer = "a pod of that name exists for another node, boot or interval, or is being deleted";
 		throw new CallError({ failure: "conflict", doing, answer, status: conflict.status });
