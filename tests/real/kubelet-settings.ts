@@ -57,6 +57,8 @@ export interface NodeSettings {
 	clockOffsetMs: number;
 	/** The profile that AppArmor gives a container keeps it from signalling PID 1. */
 	appArmor: boolean;
+	/** Something on the node (another security module) keeps every container from it, whatever its profile. */
+	deniesSignal: boolean;
 	/** PID 1 takes the signal and does nothing. */
 	ignoresSignal: boolean;
 	/** The kubelet posts Ready False before it goes (without it NotReady is seen after 40 s only). */
@@ -93,6 +95,7 @@ export const defaultSettings: NodeSettings = {
 	sentinelAfterReboot: null,
 	clockOffsetMs: 0,
 	appArmor: true,
+	deniesSignal: false,
 	ignoresSignal: false,
 	announcesShutdown: true,
 	shutdownMs: 300,

@@ -7,6 +7,8 @@ export interface MachineSeen {
 	readonly clock: number;
 	/** Containers run under AppArmor's default profile unless they say otherwise. */
 	readonly appArmor: boolean;
+	/** Every signal to PID 1 is refused. */
+	readonly deniesSignal: boolean;
 }
 
 export interface RebootPodRun {
@@ -43,6 +45,7 @@ function whyDenied(pod: Pod, machine: MachineSeen): string | null {
 	const profile = container?.appArmorProfile?.type ?? pod.spec.securityContext?.appArmorProfile?.type;
 	if (pod.spec.hostPID !== true) return "PID 1 is the container's own, hostPID is not set";
 	if (user !== undefined && user !== 0) return `uid ${user} may not`;
+	if (machine.deniesSignal) return "permission denied";
 	if (machine.appArmor && profile !== "Unconfined") return "the AppArmor profile denies it";
 	return null;
 }

@@ -218,7 +218,8 @@ export class SimulatedNode implements PodHost {
 
 	runRebootPod(pod: Pod): RebootPodRun {
 		const clock = Date.now() + this.settings.clockOffsetMs;
-		const run = runRebootPod(pod, { bootId: this.bootId, clock, appArmor: this.settings.appArmor });
+		const { appArmor, deniesSignal } = this.settings;
+		const run = runRebootPod(pod, { bootId: this.bootId, clock, appArmor, deniesSignal });
 		this.rebootPods.push({ node: this.name, pod: pod.metadata.name, at: Date.now(), ...run });
 		return run;
 	}
