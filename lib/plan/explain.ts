@@ -97,6 +97,8 @@ export function explainReason(reason: Reason): string {
 			return `it could not be read whom the cluster belongs to: ${reason.why}`;
 		case "claiming":
 			return "the cluster was nobody's, and is being claimed";
+		case "notClaimable":
+			return `the cluster is nobody's, and could not be claimed: ${reason.why}`;
 		case "next":
 			return "it is next, and is being looked at";
 		case "clusterUnknown":

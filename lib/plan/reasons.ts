@@ -26,6 +26,7 @@ export type Reason =
 	| { readonly kind: "notOwner"; readonly owner: string; readonly us: string }
 	| { readonly kind: "ownerUnknown"; readonly why: string }
 	| { readonly kind: "claiming" }
+	| { readonly kind: "notClaimable"; readonly why: string }
 	| { readonly kind: "next" }
 	| { readonly kind: "clusterUnknown"; readonly why: string }
 	| { readonly kind: "sentinelAbsent" }

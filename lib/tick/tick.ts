@@ -10,7 +10,7 @@ import { summaryEveryMs, writeFleet } from "./fleet.ts";
 import { type Lease, takeLease } from "./lease.ts";
 import { admissionWrites, changedWrites, type Ledger, readLedger, recoveryWrites } from "./ledger.ts";
 import { ClusterCache, excuse, Observer, silentSentinels } from "./observe.ts";
-import { type Performed, perform } from "./perform.ts";
+import { outcomeOf, type Performed, perform } from "./perform.ts";
 import { type FleetRow, partitionOf } from "./rows.ts";
 import { type ClusterSummary, emptySummary, parseSummary, summaryOf } from "./summary.ts";
 import { Teller } from "./tell.ts";
@@ -178,7 +178,7 @@ class Pass {
 		const sound = this.#sound(input, plan(input));
 		if (!(await this.#commit(recoveryWrites(this.#ledger, sound)))) return { kind: "lost" };
 		this.#teller.moves(sound);
-		if (sound.claim) await this.#claim();
+		const unclaimable = sound.claim ? await this.#claim() : null;
 		const admitted = await this.#admit(sound);
 		if (admitted === null) return { kind: "lost" };
 		const refused = new Set(sound.admitted.filter((each) => !admitted.includes(each)).map((each) => each.id));
@@ -194,7 +194,7 @@ class Pass {
 		const changed = this.#absorb(going, performed, view);
 		const inFlight = going.map((each) => changed.find((one) => one.id === each.id) ?? each);
 		if (changed.length > 0 && !(await this.#commit(changedWrites(this.#ledger, changed)))) return { kind: "lost" };
-		return this.#report(view, sound, inFlight);
+		return this.#report(view, unclaimable === null ? sound : notClaimed(sound, unclaimable), inFlight);
 	}
 
 	/** The plan without what would break the promise. That this ever drops anything is a bug, and is told as one. */
@@ -233,15 +233,19 @@ class Pass {
 		return true;
 	}
 
-	async #claim(): Promise<void> {
+	/** Why the cluster cannot be claimed: it was refused, and will be again. Null: it was claimed, or another try may help. */
+	async #claim(): Promise<string | null> {
 		const { us } = this.#input;
 		try {
-			if (!(await this.#lease.hold())) return;
+			if (!(await this.#lease.hold())) return null;
 			await this.#api.claim(us);
 			this.#teller.write("owner.claimed", { cluster: this.#cluster, us });
+			return null;
 		} catch (error) {
 			if (!(error instanceof CallError)) throw error;
 			this.#teller.once("owner.claimFailed", error.message, () => this.#teller.write("owner.claimFailed", { cluster: this.#cluster, why: error.message }));
+			const { kind } = outcomeOf(error);
+			return kind === "refused" || kind === "notFound" ? error.message : null;
 		}
 	}
 
@@ -321,6 +325,13 @@ class Pass {
 		if (JSON.stringify({ ...before, at: 0 }) !== JSON.stringify({ ...summary, at: 0 })) return true;
 		return before.at === null || at - before.at >= summaryEveryMs;
 	}
+}
+
+/** The plan, with what became of its claim: nothing begins by itself any more. */
+function notClaimed(sound: Plan, why: string): Plan {
+	const reason = { kind: "notClaimable", why } as const;
+	const waiting = sound.waiting.map((each) => ({ ...each, reasons: each.reasons.map((one) => (one.kind === "claiming" ? reason : one)) }));
+	return { ...sound, claim: false, waiting };
 }
 
 /** A node that has no other reason begins at the next look. (One that is behind others begins only once they have ended.) */
