@@ -1,6 +1,6 @@
 // One reboot, one look: what the record says next. Performs nothing. Progress is judged before deadlines, and a phase moves only when
 // the view shows it. What is to be done follows from the phase that results (actions.ts), never from the move.
-import type { Ask, DaemonPod, DaemonSetRef, End, Instant, NodeFacts, Phase, PodFacts, Reading, Reboot } from "./model.ts";
+import type { Ask, DaemonPod, DaemonSetRef, End, Instant, NodeFacts, Obstacle, Phase, PodFacts, Reading, Reboot } from "./model.ts";
 import { handedOver, holdOn } from "./ownership.ts";
 import { askEarlyMs, askLifeMs, gapMs, phaseTimeoutMs, putOffMs, quietShare, secondAskShare } from "./phases.ts";
 import type { Cause, Reason } from "./reasons.ts";
@@ -170,16 +170,24 @@ function askFirst(reboot: Reboot, view: RebootView, drainedAt: Instant): Next {
 	};
 }
 
+/** What keeps a pod that no eviction was refused of. */
+function obstacleOf(pod: PodFacts, reboot: Reboot, view: RebootView): Pick<Obstacle, "kind" | "message"> {
+	if (pod.deletionAt !== null) return { kind: "terminating", message: "is still terminating" };
+	if (pod.controller === null && reboot.policy.unmanagedPods === "block")
+		return { kind: "unmanaged", message: "has no controller, and UNMANAGED_PODS is block" };
+	const { kind } = podVerdict(pod, { cordonedAt: cordonSeenAt(reboot), now: view.at, policy: reboot.policy, daemonSets: view.daemonSets });
+	if (kind === "unknown" && !view.daemonSets.known)
+		return { kind: "unknown", message: `whether its DaemonSet ${pod.controller?.name} still exists could not be read: ${view.daemonSets.why}` };
+	return { kind: "unknown", message: "has not been evicted" };
+}
+
 function drainDeadline(reboot: Reboot, view: RebootView, left: readonly PodFacts[]): Next {
 	const uids = new Set(left.map((pod) => pod.uid));
 	const obstacles = [...reboot.obstacles.filter((each) => uids.has(each.uid))];
 	for (const pod of left) {
 		if (obstacles.some((each) => each.uid === pod.uid)) continue;
 		const { namespace, name, uid } = pod;
-		const kind = pod.deletionAt === null ? (pod.controller === null && reboot.policy.unmanagedPods === "block" ? "unmanaged" : "unknown") : "terminating";
-		const message =
-			kind === "terminating" ? "is still terminating" : kind === "unmanaged" ? "has no controller, and UNMANAGED_PODS is block" : "has not been evicted";
-		obstacles.push({ namespace, name, uid, kind, budgets: [], message, retryAt: view.at });
+		obstacles.push({ namespace, name, uid, ...obstacleOf(pod, reboot, view), budgets: [], retryAt: view.at });
 	}
 	const cause: Cause = {
 		kind: "drainTimedOut",
