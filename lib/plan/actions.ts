@@ -108,7 +108,10 @@ export function actionsFor(reboot: Reboot, view: RebootView, owner: string, sent
 			// "replaced": the mark came from another node, and says nothing of this one's cordon.
 			const left = reboot.ending?.end === "released" || reboot.ending?.end === "replaced";
 			const removeCordon = node.unschedulable && !reboot.foundCordoned && !handedOver(node) && !left;
-			return [...stale, { ...at, kind: "uncordon", removeCordon }];
+			const uncordon: Action = { ...at, kind: "uncordon", removeCordon };
+			// Under another boot a reboot pod is harmless: one that cannot be deleted must not keep the node out of service.
+			const harmless = node.bootId !== "" && node.bootId !== reboot.bootId;
+			return harmless ? [uncordon, ...stale] : [...stale, uncordon];
 		}
 		case "rejoining":
 		case "soaking":
