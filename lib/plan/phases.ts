@@ -13,7 +13,7 @@ export interface PhaseRule {
 	readonly onDeadline: string;
 	/** Phases that may follow. */
 	readonly next: readonly Phase[];
-	/** Ends that may follow without another phase between. */
+	/** Ends that may follow without another phase between. (`released` from any phase: the cluster was given to another owner.) */
 	readonly ends: readonly End[];
 }
 
@@ -30,7 +30,7 @@ export const phaseRules: readonly PhaseRule[] = [
 		leavesWhen: "both are there",
 		onDeadline: "`uncordoning`, then `gaveUp`",
 		next: ["draining", "uncordoning"],
-		ends: ["replaced"],
+		ends: ["replaced", "released"],
 	},
 	{
 		phase: "draining",
@@ -38,7 +38,7 @@ export const phaseRules: readonly PhaseRule[] = [
 		leavesWhen: "no pod is left that must leave, waits are over, the boot id is the same and the reboot is still asked for",
 		onDeadline: "by `DRAIN_TIMEOUT_ACTION`: `uncordoning`, then `gaveUp`; or delete what resists; or reboot all the same",
 		next: ["rebooting", "uncordoning"],
-		ends: ["replaced"],
+		ends: ["replaced", "released"],
 	},
 	{
 		phase: "rebooting",
@@ -46,7 +46,7 @@ export const phaseRules: readonly PhaseRule[] = [
 		leavesWhen: "the node shows another boot id",
 		onDeadline: "Ready: `uncordoning`, then `gaveUp`; not Ready: `stuck`",
 		next: ["rejoining", "uncordoning", "stuck"],
-		ends: ["replaced"],
+		ends: ["replaced", "released"],
 	},
 	{
 		phase: "rejoining",
@@ -54,7 +54,7 @@ export const phaseRules: readonly PhaseRule[] = [
 		leavesWhen: "it is Ready, and its DaemonSet pods that were ready before are ready again in new containers",
 		onDeadline: "Ready: `uncordoning` all the same, with an event; not Ready: `stuck`",
 		next: ["uncordoning", "stuck"],
-		ends: ["replaced"],
+		ends: ["replaced", "released"],
 	},
 	{
 		phase: "uncordoning",
@@ -70,15 +70,15 @@ export const phaseRules: readonly PhaseRule[] = [
 		leavesWhen: "`SOAK` is over and it is Ready",
 		onDeadline: "not Ready: stays, and the alarm is raised",
 		next: [],
-		ends: ["done", "replaced"],
+		ends: ["done", "replaced", "released"],
 	},
 	{
 		phase: "stuck",
-		meaning: "needs a person: cordoned, marked, keeps its room, so that nothing else begins",
+		meaning: "needs a person: cordoned, marked, keeps its room; nothing else begins in its cluster",
 		leavesWhen: "Ready under a new boot id: `rejoining`; Ready under the old one: `uncordoning`, then `gaveUp`",
 		onDeadline: "none",
 		next: ["rejoining", "uncordoning"],
-		ends: ["replaced"],
+		ends: ["replaced", "released"],
 	},
 ];
 
