@@ -304,6 +304,14 @@ describe("draining", () => {
 		);
 	});
 
+	test("a pod that only waits to know whether its DaemonSet still exists says so", () => {
+		const view = lookAt(nodeHeldByUs(), { pods: known([daemonPod()]), daemonSets: unknown("403 list daemonsets") });
+		assert.equal(outcome(step(drainingRecord(), view)), "draining");
+		const cause = causeOf(step(drainingRecord({ deadlineAt: now }), view));
+		assert.ok(cause?.kind === "drainTimedOut");
+		assert.match(cause.obstacles[0]?.message ?? "", /403 list daemonsets/);
+	});
+
 	test("progress is judged before the deadline: drained in the very look in which it is over", () => {
 		assert.equal(outcome(step(drainingRecord({ deadlineAt: now }), drained)), "rebooting");
 	});
