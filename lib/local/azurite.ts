@@ -1,5 +1,5 @@
 // Azurite as the local table: started for a data folder, joined when a killed run left one behind, stopped by the last that uses it.
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
@@ -11,12 +11,17 @@ const account = "devstoreaccount1";
 export const devKey = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
 const usualPort = 10_002;
 const startMs = 60_000;
+/** For one that is there and does not answer: it is still starting, or on its way out. */
+const joinMs = 20_000;
+/** It writes its data when it is told to end. */
+const stopMs = 20_000;
 
 export interface LocalTable {
 	readonly connectionString: string;
 	/** What a person should know of how it was found. */
 	readonly note: string;
-	stop(): void;
+	/** Resolves once its data is written, so that the next run finds all of it. */
+	stop(): Promise<void>;
 }
 
 interface Note {
@@ -82,11 +87,14 @@ export async function localTable(folder: string): Promise<LocalTable> {
 	mkdirSync(folder, { recursive: true });
 	const file = join(folder, "azurite.json");
 	const found = readNote(file);
-	if (found !== null && alive(found.azurite) && (await isAzurite(found.port))) return joined(file, found);
+	if (found !== null && (await answers(found))) return joined(file, found);
 	const port = (await free(usualPort)) ? usualPort : await anyPort();
-	const pid = await started(folder, port);
-	const note: Note = { azurite: pid, port, scheduler: process.pid };
+	const child = launch(folder, port);
+	if (child.pid === undefined) throw new Error(`starting Azurite with ${process.execPath}: it could not be started`);
+	const note: Note = { azurite: child.pid, port, scheduler: process.pid };
+	// Before it answers: a run that is killed now leaves it behind, and the data can be opened once only.
 	writeFileSync(file, JSON.stringify(note));
+	await untilItAnswers(child, port, folder);
 	const moved = port === usualPort ? "" : ` (port ${usualPort} is taken)`;
 	return { connectionString: connectionStringOf(port), note: `table: Azurite on port ${port}${moved}, its data in ${folder}`, stop: () => stop(file, note) };
 }
@@ -99,34 +107,40 @@ function joined(file: string, found: Note): LocalTable {
 	return { connectionString: connectionStringOf(found.port), note: `table: Azurite on port ${found.port}, ${whose}`, stop: () => stop(file, note) };
 }
 
-/** Only the scheduler that the note names stops it: another may still be using it. */
-function stop(file: string, note: Note): void {
-	if (note.scheduler !== process.pid || readNote(file)?.scheduler !== process.pid) return;
-	rmSync(file, { force: true });
-	if (alive(note.azurite)) process.kill(note.azurite, "SIGTERM");
+/** Whether the Azurite of a note is there, also one that is still starting. One that is on its way out is waited for. */
+async function answers(note: Note): Promise<boolean> {
+	const endsAt = Date.now() + joinMs;
+	while (alive(note.azurite)) {
+		if (await isAzurite(note.port)) return true;
+		if (Date.now() > endsAt) return false;
+		await wait(50);
+	}
+	return false;
 }
 
-async function started(folder: string, port: number): Promise<number> {
+/** Only the scheduler that the note names stops it: another may still be using it. */
+async function stop(file: string, note: Note): Promise<void> {
+	if (note.scheduler !== process.pid || readNote(file)?.scheduler !== process.pid) return;
+	const endsAt = Date.now() + stopMs;
+	if (alive(note.azurite)) process.kill(note.azurite, "SIGTERM");
+	while (alive(note.azurite) && Date.now() < endsAt) await wait(20);
+	// Only now: a run that begins meanwhile waits for its end.
+	rmSync(file, { force: true });
+}
+
+function launch(folder: string, port: number): ChildProcess {
 	const main = fileURLToPath(new URL("../../node_modules/azurite/dist/src/table/main.js", import.meta.url));
-	const args = [
-		main,
-		"--location",
-		join(folder, "azurite"),
-		"--skipApiVersionCheck",
-		"--disableTelemetry",
-		"--tableHost",
-		"127.0.0.1",
-		"--tablePort",
-		String(port),
-		"--silent",
-	];
+	const place = ["--location", join(folder, "azurite"), "--tableHost", "127.0.0.1", "--tablePort", String(port)];
 	// A group of its own: Ctrl-C in the terminal must not take the table away before the last write.
-	const child = spawn(process.execPath, args, { detached: true, stdio: "ignore" });
+	const child = spawn(process.execPath, [main, ...place, "--skipApiVersionCheck", "--disableTelemetry", "--silent"], { detached: true, stdio: "ignore" });
 	child.unref();
-	const { pid } = child;
+	return child;
+}
+
+async function untilItAnswers(child: ChildProcess, port: number, folder: string): Promise<void> {
 	const endsAt = Date.now() + startMs;
-	while (pid !== undefined && Date.now() < endsAt && child.exitCode === null) {
-		if (await isAzurite(port)) return pid;
+	while (Date.now() < endsAt && child.exitCode === null) {
+		if (await isAzurite(port)) return;
 		await wait(50);
 	}
 	throw new Error(`starting Azurite on port ${port} with its data in ${folder}: it does not answer`);

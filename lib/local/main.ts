@@ -167,7 +167,7 @@ async function main(argv: readonly string[], given: Environment): Promise<number
 		console.log(lastLine(wiring, tally, performance.now() - startedAt));
 		return exitCode;
 	} finally {
-		table?.stop();
+		await table?.stop();
 	}
 }
 
