@@ -1,7 +1,11 @@
 // The scheduler's process is killed again and again, in every phase, between every write and its act, and started anew each time.
 import assert from "node:assert/strict";
+import { mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { createServer, type Server } from "node:net";
+import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
+import { devKey } from "../../lib/local/azurite.ts";
 import { leaseMs } from "../../lib/tick/lease.ts";
 import { assertNoLeaks, assertTidy, cordonManagers, nodeOf, situation, waitsFor } from "./expectations.ts";
 import { recordsIn } from "./ledger-rows.ts";
@@ -11,6 +15,7 @@ import { daemonSet, deployment } from "./workloads.ts";
 
 const names = ["node-1", "node-2", "node-3", "node-4", "node-5", "node-6"];
 const cordonedByOperator = "node-3";
+const stuck = "stuck-1";
 const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 1_000_000));
 
 const settings = {
@@ -45,8 +50,29 @@ function randomOf(start: number): () => number {
 	};
 }
 
+let scenario: Scenario;
+
+before(async () => {
+	scenario = await startScenario({
+		nodes: names.map((name, i) => ({ name, pool: "work", needsReboot: waitsFor(100 - i), cordoned: name === cordonedByOperator })),
+		defaults: { bootMs: 2_000, notReadyMs: 500 },
+		workloads: [
+			deployment("web", 6, { stopMs: 400 }),
+			deployment("guarded", 3, { budget: { maxUnavailable: 1 }, stopMs: 200 }),
+			daemonSet("agent", { readyMs: 1_500 }),
+		],
+	});
+	const { fleet } = scenario;
+	const ready = (app: string) =>
+		fleet.pods().filter((pod) => pod.metadata.labels?.app === app && fleet.node(pod.spec.nodeName ?? "").serves(pod.metadata.uid)).length;
+	await fleet.until("the workloads serve", () => ready("web") === 6 && ready("guarded") === 3 && ready("agent") === names.length);
+});
+
+after(async () => {
+	await scenario?.stop();
+});
+
 describe("a scheduler that is killed twenty times", () => {
-	let scenario: Scenario;
 	let budgets: BudgetWatch;
 	let last: Scheduler;
 	let exitCode: number | null;
@@ -55,27 +81,10 @@ describe("a scheduler that is killed twenty times", () => {
 	const kills: { readonly moment: string; readonly delayMs: number; readonly phases: readonly string[] }[] = [];
 
 	before(async () => {
-		scenario = await startScenario({
-			nodes: names.map((name, i) => ({ name, pool: "work", needsReboot: waitsFor(100 - i), cordoned: name === cordonedByOperator })),
-			defaults: { bootMs: 2_000, notReadyMs: 500 },
-			workloads: [
-				deployment("web", 6, { stopMs: 400 }),
-				deployment("guarded", 3, { budget: { maxUnavailable: 1 }, stopMs: 200 }),
-				daemonSet("agent", { readyMs: 1_500 }),
-			],
-		});
-		const { fleet } = scenario;
-		const ready = (app: string) =>
-			fleet.pods().filter((pod) => pod.metadata.labels?.app === app && fleet.node(pod.spec.nodeName ?? "").serves(pod.metadata.uid)).length;
-		await fleet.until("the workloads serve", () => ready("web") === 6 && ready("guarded") === 3 && ready("agent") === names.length);
-		budgets = fleet.watchBudgets();
+		budgets = scenario.fleet.watchBudgets();
 		for (const moment of moments()) await killAt(moment);
 		last = scenario.scheduler(settings);
 		exitCode = await last.ended();
-	});
-
-	after(async () => {
-		await scenario?.stop();
 	});
 
 	/** In the order of the life of a reboot, three times: with two nodes at a time, each time takes two of the six. */
@@ -122,8 +131,8 @@ describe("a scheduler that is killed twenty times", () => {
 	const down = () => newly("a machine is down", () => names.filter((name) => scenario.fleet.node(name).down), 300);
 	const back = () => newly("a machine is up again", () => scenario.fleet.reboots().flatMap((each) => (each.readyAt === null ? [] : [each.node])));
 
-	async function killAt(moment: Moment): Promise<void> {
-		const scheduler = scenario.scheduler(settings);
+	async function killAt(moment: Moment, env: Record<string, string> = settings, goesOn = false): Promise<void> {
+		const scheduler = scenario.scheduler(env, { goesOn });
 		moment.holds(scheduler);
 		// An eviction that is cut off between the budget's count and the pod's deletion keeps its place in the budget for two minutes
 		// (DeletionTimeout of Kubernetes' disruption controller).
@@ -145,7 +154,7 @@ describe("a scheduler that is killed twenty times", () => {
 	/** By the service's clock; those of the nodes go along with it. */
 	async function leaseRunsOut(): Promise<void> {
 		await scenario.azurite.advance(leaseMs + 1_000);
-		for (const name of names) scenario.fleet.node(name).set({ clockOffsetMs: scenario.azurite.aheadMs });
+		for (const name of scenario.fleet.names()) scenario.fleet.node(name).set({ clockOffsetMs: scenario.azurite.aheadMs });
 	}
 
 	it("was hit in every phase but stuck, and never while nothing was in flight", (context) => {
@@ -195,7 +204,167 @@ describe("a scheduler that is killed twenty times", () => {
 		);
 	});
 
+	it("goes on with a node that is stuck, and brings it back when it comes back", async () => {
+		const machine = await scenario.fleet.add({
+			name: stuck,
+			needsReboot: waitsFor(10),
+			settings: { comesBack: "never", clockOffsetMs: scenario.azurite.aheadMs },
+		});
+		const quick = { ...settings, REBOOT_TIMEOUT: "6s" };
+		await leaseRunsOut();
+		await killAt(told("stuck, and nothing done yet", "reboot.stuck"), quick);
+		await killAt(told("stuck, and looked at again", "tick.ended"), quick, true);
+		const beside = scenario.scheduler(quick);
+		assert.equal(await beside.ended(), 1, beside.story().slice(-4_000));
+		assert.match(beside.lastLine, /^settled rebooted=0 gave-up=0 stuck=1 waiting=0 held=0 /);
+		const node = await nodeOf(scenario, stuck);
+		assert.equal(node.spec.unschedulable, true);
+		await leaseRunsOut();
+		machine.powerOn();
+		await killAt(told("back from being stuck, and nothing done yet", "reboot.moved", "rejoining"), quick);
+		const end = scenario.scheduler(quick);
+		assert.equal(await end.ended(), 0, end.story().slice(-4_000));
+		assert.equal(machine.reboots.length, 1);
+		assert.equal(machine.signals, 1);
+		await assertTidy(scenario, [cordonedByOperator]);
+		assert.deepEqual(
+			kills.slice(-3).map((each) => each.phases),
+			[["stuck"], ["stuck"], ["rejoining"]],
+		);
+		assert.ok(kills.length >= 20);
+	});
+});
+
+describe("a scheduler with the default table that is killed", () => {
+	let folder: string;
+	let busy: Server | null = null;
+	const node = "local-1";
+	const runs: Scheduler[] = [];
+
+	before(async () => {
+		folder = join(scenario.dir, "working-directory");
+		mkdirSync(folder);
+		// Of the other table's scheduler, whose work is done.
+		await scenario.controlPlane.kubectl("-n", "aks-reboot-scheduler", "delete", "lease", "owner", "--ignore-not-found");
+		busy = await occupied(10_002);
+		await scenario.fleet.add({ name: node, needsReboot: waitsFor(10) });
+	});
+
+	after(async () => {
+		busy?.close();
+		const left = noteOf(folder);
+		if (left !== null && isAlive(left.azurite)) process.kill(left.azurite, "SIGKILL");
+	});
+
+	function run(): Scheduler {
+		const scheduler = scenario.scheduler({ AzureWebJobsStorage: undefined }, { cwd: folder });
+		runs.push(scheduler);
+		return scheduler;
+	}
+
+	it("leaves an Azurite behind that the next run joins, even one that was still starting", async () => {
+		const first = run();
+		await until("Azurite is being started", () => noteOf(folder) !== null);
+		await first.kill();
+		assert.ok(!first.output.includes("table:"), "it was killed before it had said where the table is");
+		const left = noteOf(folder);
+		assert.ok(left !== null && isAlive(left.azurite));
+		const second = run();
+		await second.says("reboot.moved", { node, to: "draining" });
+		await second.kill();
+		assert.match(second.output, new RegExp(`^table: Azurite on port ${left.port}, left behind by a killed run$`, "m"));
+		assert.deepEqual({ ...noteOf(folder), scheduler: 0 }, { ...left, scheduler: 0 });
+	});
+
+	it("goes on after the lease of the killed one, and leaves no Azurite running", async () => {
+		const left = noteOf(folder);
+		const third = run();
+		await third.says("lease.heldByOther", { holder: runs[1]?.told("round.started")[0]?.worker });
+		assert.equal(await third.ended(), 0, third.story().slice(-4_000));
+		assert.match(third.lastLine, /^settled rebooted=1 gave-up=0 stuck=0 waiting=0 held=0 /);
+		assert.equal(scenario.fleet.node(node).reboots.length, 1);
+		assert.equal(scenario.fleet.node(node).signals, 1);
+		await assertTidy(scenario, [cordonedByOperator]);
+		assert.ok(left !== null && !isAlive(left.azurite), "Azurite has ended with it");
+		assert.equal(noteOf(folder), null);
+		assert.ok(
+			dataIn(folder).some((text) => text.includes('"end":"done"')),
+			"what was written last is there for the next run",
+		);
+	});
+
+	it("finds its data again on another port than one that is busy, and says so", async () => {
+		const fourth = run();
+		await fourth.says("lease.heldByOther", { holder: runs[2]?.told("round.started")[0]?.worker });
+		assert.match(fourth.output, /^table: Azurite on port \d+ \(port 10002 is taken\), its data in .*\.local$/m);
+		const left = noteOf(folder);
+		await fourth.kill("SIGTERM");
+		assert.ok(left !== null && !isAlive(left.azurite), "Azurite has ended with it");
+	});
+
+	it("keeps no secret in its data", () => {
+		const texts = dataIn(folder);
+		assert.ok(
+			texts.some((text) => text.includes(node)),
+			"the data is where it was looked for",
+		);
+		const secrets = [...scenario.controlPlane.secrets(), devKey];
+		assert.ok(!texts.some((text) => secrets.some((secret) => text.includes(secret))));
+	});
+});
+
+describe("all of it", () => {
 	it("prints and stores no secret", async () => {
 		await assertNoLeaks(scenario);
 	});
 });
+
+interface Note {
+	readonly azurite: number;
+	readonly port: number;
+	readonly scheduler: number;
+}
+
+function noteOf(folder: string): Note | null {
+	try {
+		return JSON.parse(readFileSync(join(folder, ".local/azurite.json"), "utf8")) as Note;
+	} catch {
+		return null;
+	}
+}
+
+function dataIn(folder: string): string[] {
+	const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((each) => each.isFile());
+	return files.map((each) => readFileSync(join(each.parentPath, each.name), "utf8"));
+}
+
+/** False also once it has ended and whoever inherited it has not waited for it yet. */
+function isAlive(pid: number): boolean {
+	try {
+		process.kill(pid, 0);
+	} catch {
+		return false;
+	}
+	try {
+		return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+	} catch {
+		return true;
+	}
+}
+
+/** Null where somebody has it already: busy it is. */
+async function occupied(port: number): Promise<Server | null> {
+	const server = createServer();
+	const { promise, resolve } = Promise.withResolvers<Server | null>();
+	server.once("error", () => resolve(null));
+	server.listen(port, "127.0.0.1", () => resolve(server));
+	return promise;
+}
+
+async function until(what: string, holds: () => boolean, timeoutMs = 60_000): Promise<void> {
+	const endsAt = Date.now() + timeoutMs;
+	while (!holds()) {
+		if (Date.now() > endsAt) throw new Error(`waiting until ${what}: not so after ${timeoutMs} ms`);
+		await delay(1);
+	}
+}

@@ -210,6 +210,7 @@ describe("two schedulers with tables of their own on one cluster", () => {
 	});
 
 	it("hand a node over in the middle of its drain, by the very command that was printed", async () => {
+		await leaseRunsOut();
 		const owner = start(first, {}, true);
 		await until("the drain is under way", () => leaving("taken-1"));
 		await owner.says("reboot.moved", { node: "taken-1", to: "draining" });
