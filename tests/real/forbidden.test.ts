@@ -112,6 +112,7 @@ describe("what forbids new work", () => {
 		await fleet.until("a-2 is away", () => fleet.reboots().some((each) => each.node === "a-2" && each.at >= since) && !fleet.node("a-2").up);
 		await fleet.until("a-1 drains", () => fleet.pods().some((each) => each.metadata.name === pod && each.metadata.deletionTimestamp !== undefined));
 		await first.kill("SIGKILL");
+		await scenario.expireLease();
 		return { since, bootId };
 	}
 
@@ -174,6 +175,34 @@ describe("what forbids new work", () => {
 				await other.stop();
 			}
 		});
+	});
+
+	it("does not ask any more when a hold came between the ask and its pod, and gives the node back", async () => {
+		const { fleet, controlPlane } = scenario;
+		const role = "/apis/rbac.authorization.k8s.io/v1/namespaces/aks-reboot-scheduler/roles/aks-reboot-scheduler";
+		const { rules } = await controlPlane.api.get<{ rules: { resources: string[] }[] }>(role);
+		await apply(controlPlane.api, barePod("leaves", { node: "a-1", stopMs: 5_000 }));
+		await untilServes(scenario, "leaves", 1);
+		await newStory(scenario, { "a-1": 60 });
+		const since = Date.now();
+		const first = scenario.scheduler({ REBOOT_TIMEOUT: "20s" });
+		await first.says("reboot.moved", { node: "a-1", to: "draining" });
+		await controlPlane.api.patch(role, { rules: rules.filter((each) => !each.resources.includes("pods")) });
+		await first.says("act.failed", { act: "ask" });
+		await first.kill("SIGKILL");
+		await controlPlane.api.patch(role, { rules });
+		await scenario.expireLease();
+		const second = scenario.scheduler({ HOLD: "real=stop" });
+		assert.equal(await second.ended(), 0, second.story().slice(-4_000));
+		assert.deepEqual(reboots(since), []);
+		assert.deepEqual(
+			fleet.rebootPods().filter((each) => each.at >= since),
+			[],
+			"reboot pods that ran",
+		);
+		assert.equal(second.told("reboot.ended", { node: "a-1" })[0]?.end, "gaveUp");
+		assert.deepEqual(second.told("invariant.violated"), []);
+		await assertTidy(scenario);
 	});
 
 	it("prints and stores no secret", async () => {
