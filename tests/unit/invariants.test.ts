@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import fc from "fast-check";
 import type { Action } from "../../lib/plan/actions.ts";
 import { violations } from "../../lib/plan/invariants.ts";
-import { known, type NodeFacts, type Reboot } from "../../lib/plan/model.ts";
+import { known, type NodeFacts, phases, type Reboot, unknown, type View } from "../../lib/plan/model.ts";
 import { type Plan, type PlanInput, plan } from "../../lib/plan/plan.ts";
+import { type Limit, policyFor } from "../../lib/plan/policy.ts";
 import {
+	always,
 	cordoningRecord,
 	defaultPolicy,
 	defaultSettings,
@@ -15,16 +18,24 @@ import {
 	minute,
 	never,
 	newBoot,
+	nodeBootedAnew,
+	nodeCordonedByOperator,
 	nodeHandedOver,
 	nodeHeldByUs,
 	nodeInService,
 	nodeUncordonedByOperator,
+	nodeWithoutMark,
 	now,
 	oldBoot,
+	other,
 	planInput,
 	rebootingRecord,
+	rebootPod,
+	recordOf,
+	saturdayNight,
 	sentinelDaemonSet,
 	uncordoningRecord,
+	us,
 } from "./states.ts";
 
 /** A plan that some bug changed after the fact. */
@@ -165,4 +176,113 @@ describe("S9, holds", () => {
 		assert.deepEqual(withAsk(nodeHeldByUs(), rebootingRecord(), held), ["S9 reboot-a"]);
 		assert.deepEqual(withAsk(nodeHeldByUs({ hold: "debugging" }), rebootingRecord()), ["S9 reboot-a"]);
 	});
+});
+
+/** A node in any state that a look may find, with or without a record, waiting or not. */
+const anyNode = fc.record({
+	state: fc.oneof(
+		{ weight: 3, arbitrary: fc.constant(nodeInService) },
+		{
+			weight: 1,
+			arbitrary: fc.constantFrom(nodeHeldByUs, nodeHandedOver, nodeUncordonedByOperator, nodeCordonedByOperator, nodeWithoutMark, nodeBootedAnew),
+		},
+	),
+	ready: fc.constantFrom(true, true, true, true, true, false),
+	hold: fc.constantFrom(null, null, null, null, null, "debugging"),
+	phase: fc.oneof({ weight: 5, arbitrary: fc.constant(null) }, { weight: 1, arbitrary: fc.constantFrom(...phases) }),
+	foundCordoned: fc.boolean(),
+	waits: fc.constantFrom(true, true, false),
+	pool: fc.constantFrom("np1", "gpu"),
+	pods: fc.subarray([deploymentPod(), rebootPod(1), rebootPod(2)]),
+	read: fc.constantFrom(true, true, true, false),
+	late: fc.boolean(),
+});
+
+const anySettings = fc
+	.record({
+		cluster: fc.constantFrom<Limit>({ kind: "number", nodes: 1 }, { kind: "number", nodes: 2 }, { kind: "percent", percent: 40 }),
+		pool: fc.constantFrom<Limit>({ kind: "number", nodes: 1 }, { kind: "percent", percent: 50 }),
+		windows: fc.constantFrom([always], [saturdayNight], [saturdayNight], [never]),
+		dryRun: fc.constantFrom(false, false, false, true),
+		hold: fc.constantFrom([], [], [], [], everywhere("freeze")),
+		drainTimeoutAction: fc.constantFrom("give-up" as const, "delete" as const, "reboot" as const),
+		windowCloses: fc.constantFrom("give-up" as const, "finish" as const),
+	})
+	.map(({ cluster, pool, windows, dryRun, hold, drainTimeoutAction, windowCloses }) =>
+		defaultSettings({
+			maxConcurrent: [
+				{ scope: { cluster: "*", pool: null }, value: cluster },
+				{ scope: { cluster: "*", pool: "gpu" }, value: pool },
+			],
+			maintenanceWindows: everywhere(windows),
+			dryRun,
+			hold,
+			drainTimeoutAction: everywhere(drainTimeoutAction),
+			windowCloses: everywhere(windowCloses),
+		}),
+	);
+
+const anyInput = fc
+	.record({
+		nodes: fc.array(anyNode, { minLength: 1, maxLength: 5 }),
+		settings: fc.oneof({ weight: 8, arbitrary: anySettings }, { weight: 1, arbitrary: fc.constant(null) }),
+		owner: fc.constantFrom<View["owner"]>(
+			...Array.from({ length: 6 }, () => known({ kind: "named", holder: us } as const)),
+			known({ kind: "absent" }),
+			known({ kind: "named", holder: other }),
+			unknown("503"),
+		),
+		sentinel: fc.constantFrom<View["sentinel"]>(...Array.from({ length: 6 }, () => known(sentinelDaemonSet)), known("absent"), unknown("503")),
+		configured: fc.constantFrom(true, true, true, false),
+	})
+	.map(({ nodes, settings, owner, sentinel, configured }): PlanInput => {
+		const named = nodes.map((each, i) => {
+			const name = `node-${i}`;
+			const facts = each.state({ name, uid: `uid-${name}`, ready: each.ready, hold: each.hold, pool: each.pool });
+			const mark: NodeFacts["mark"] =
+				facts.mark.kind === "mark"
+					? { kind: "mark", mark: { ...facts.mark.mark, record: `reboot-${i}`, nodeUid: facts.uid, foundCordoned: each.foundCordoned } }
+					: facts.mark;
+			return { ...each, facts: { ...facts, mark }, i };
+		});
+		const records = named.flatMap(({ phase, facts, i, late }) => {
+			if (phase === null) return [];
+			const policy = settings === null ? defaultPolicy() : policyFor(settings, "prod", facts.pool);
+			const record = recordOf[phase]({ id: `reboot-${i}`, node: { name: facts.name, uid: facts.uid, pool: facts.pool }, policy });
+			return [late ? { ...record, deadlineAt: now } : record];
+		});
+		const facts = named.map((each) => each.facts);
+		const view = lookAtCluster(
+			facts,
+			named.flatMap((each) => (each.waits ? [each.facts] : [])),
+			{
+				owner,
+				sentinel,
+				nodes: new Map(named.flatMap((each) => (each.read ? [[each.facts.name, known(each.facts)] as const] : []))),
+				pods: new Map(named.map((each) => [each.facts.name, known(each.pods)])),
+				poolSizes: known(new Map([["gpu", 3]])),
+			},
+		);
+		return planInput(view, { records, settings, configured });
+	});
+
+test("whatever is seen of a cluster, no plan breaks the promise, and every node that waits begins or has a reason", () => {
+	let begun = 0;
+	fc.assert(
+		fc.property(anyInput, (input) => {
+			const result = plan(input);
+			assert.deepEqual(violations(input, result), []);
+			const admitted = new Set(result.admitted.map((each) => each.node.name));
+			begun += admitted.size;
+			for (const { node, reasons } of result.waiting) assert.equal(reasons.length === 0, admitted.has(node), `${node} neither begins nor has a reason`);
+			const ids = [...result.steps.map((each) => each.reboot.id), ...result.adopted.map((each) => each.id), ...result.admitted.map((each) => each.id)];
+			assert.equal(new Set(ids).size, ids.length, "two records with one id");
+			const inHands = [...result.steps, ...result.adopted.map((reboot) => ({ reboot })), ...result.admitted.map((reboot) => ({ reboot }))];
+			const going = inHands.filter((each) => !("ended" in each) || each.ended === null).map((each) => each.reboot.node.name);
+			assert.equal(new Set(going).size, going.length, "two reboots of one node");
+			assert.deepEqual(plan(input), result);
+		}),
+		{ numRuns: 8000 },
+	);
+	assert.ok(begun > 100, `only ${begun} admissions: the views are not worth testing`);
 });
