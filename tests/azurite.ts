@@ -61,8 +61,8 @@ async function untilListening(child: ChildProcess, port: number, output: () => s
 async function end(child: ChildProcess): Promise<void> {
 	if (child.exitCode !== null || child.signalCode !== null) return;
 	const ended = once(child, "exit");
-	child.kill("SIGTERM");
-	// It writes its data at SIGTERM; in memory it has none, and a test must not hang on it.
+	// At SIGINT it writes its data, at SIGTERM it does not; in memory it has none, and a test must not hang on it.
+	child.kill("SIGINT");
 	const impatience = setTimeout(() => child.kill("SIGKILL"), 5_000);
 	await ended;
 	clearTimeout(impatience);
