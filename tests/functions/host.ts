@@ -13,8 +13,14 @@ export const sources = resolve(import.meta.dirname, "../../functions/main.ts");
 /** The app as it is published, in a folder with nothing else in or above it. */
 export async function buildBundle(): Promise<{ readonly app: string; readonly directory: string; remove(): void }> {
 	const directory = mkdtempSync(join(tmpdir(), "function-app-"));
-	await buildApp(directory);
-	return { app: join(directory, "main.js"), directory, remove: () => rmSync(directory, { recursive: true, force: true }) };
+	const remove = (): void => rmSync(directory, { recursive: true, force: true });
+	try {
+		await buildApp(directory);
+		return { app: join(directory, "main.js"), directory, remove };
+	} catch (error) {
+		remove();
+		throw error;
+	}
 }
 
 /** What the host sends when a timer is due. */
@@ -112,6 +118,9 @@ export async function startHost(app: string, env: Readonly<Record<string, string
 		const message = await Promise.race([loaded, failed]);
 		if (message.kind !== "loaded") throw new Error(`loading ${app}: the worker said ${message.kind}`);
 		return new Host(child, message, () => output);
+	} catch (error) {
+		child.kill("SIGKILL");
+		throw error;
 	} finally {
 		ended.abort();
 	}
