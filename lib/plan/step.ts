@@ -199,7 +199,9 @@ function drainDeadline(reboot: Reboot, view: RebootView, left: readonly PodFacts
 	// Harsher means only against pods that are known to resist, once, and only where a setting says so.
 	if (harsher === "give-up" || left.length === 0 || reboot.harsher !== null) return bringBack("gaveUp", cause);
 	const deadlineAt = view.at + reboot.policy.drainTimeoutMs;
-	return { kind: "stay", change: { harsher, deadlineAt, deadlinePutOff: false }, move: { kind: "harsher", from: "draining", to: null, cause } };
+	// The back-off was for evictions: a deletion that waited for it could miss the new deadline.
+	const change = { harsher, deadlineAt, deadlinePutOff: false, obstacles: reboot.obstacles.map((each) => ({ ...each, retryAt: view.at })) };
+	return { kind: "stay", change, move: { kind: "harsher", from: "draining", to: null, cause } };
 }
 
 /** What became of the reboot pods, remembered with their asks. */
