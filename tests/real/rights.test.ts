@@ -248,6 +248,7 @@ describe("a right that is missing", () => {
 				scenario.fleet.pods().some((pod) => pod.metadata.name === "slow" && pod.metadata.deletionTimestamp !== undefined),
 			);
 			await first.kill();
+			await scenario.expireLease();
 			const missing = [
 				right("cluster", "get", "daemonsets", "apps"),
 				right("cluster", "list", "daemonsets", "apps"),
