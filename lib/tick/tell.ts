@@ -120,10 +120,11 @@ export class Teller {
 
 	/** Pods that came after the cordon and stay: named once, since they go down with the node. */
 	#returning(view: View, sound: Plan): void {
-		for (const { reboot } of sound.steps) {
+		for (const { reboot, before } of sound.steps) {
 			const pods = view.pods.get(reboot.node.name);
-			if (reboot.phase !== "draining" || pods === undefined || !pods.known) continue;
-			const context = { cordonedAt: cordonSeenAt(reboot), now: view.at, policy: reboot.policy, daemonSets: view.daemonSets };
+			// By the phase before: where they alone are left, this very look ends the drain.
+			if (before.phase !== "draining" || pods === undefined || !pods.known) continue;
+			const context = { cordonedAt: cordonSeenAt(before), now: view.at, policy: reboot.policy, daemonSets: view.daemonSets };
 			for (const pod of pods.value) {
 				if (podVerdict(pod, context).kind !== "returns") continue;
 				this.once(`pod ${pod.uid}`, "returns", () => this.#journal.write("pod.returns", { ...this.of(reboot), pod: podName(pod) }));
