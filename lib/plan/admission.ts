@@ -1,5 +1,5 @@
 // Who begins next: for every node that waits, either "admit" or the reasons why not.
-import { backOffUntil, blockedPods, memoryOf, onProbation } from "./memory.ts";
+import { backOffUntil, blockedPods, memoryOf, onProbation, saysNothingSince } from "./memory.ts";
 import type { Control, Instant, NodeFacts, NodeMemory, NodeMetadata, Reboot, SentinelPod, View } from "./model.ts";
 import { clusterLimit, holdsOn, type Limit, limitNodes, policyFor, poolLimit, type Settings, windowsFor } from "./policy.ts";
 import type { Reason } from "./reasons.ts";
@@ -119,7 +119,10 @@ function nodeReasons(input: AdmissionInput, pod: SentinelPod, metadata: NodeMeta
 	if (state !== null) reasons.push(state);
 	const remembered = memoryOf(input.memory, pod.node);
 	const rebootedAt = remembered?.rebootedAt ?? null;
-	if (rebootedAt !== null && view.at < rebootedAt + policy.rebootIntervalMs)
+	// It does not ask again: nothing new has been heard of it.
+	if (remembered !== undefined && pod.report.kind === "report" && saysNothingSince(remembered, pod))
+		reasons.push({ kind: "reportStale", reported: pod.report.report.bootId, running: remembered.bootId });
+	else if (rebootedAt !== null && view.at < rebootedAt + policy.rebootIntervalMs)
 		reasons.push({ kind: "rebootedRecently", at: rebootedAt, until: rebootedAt + policy.rebootIntervalMs });
 	if (pod.report.kind === "report") {
 		const until = backOffUntil(remembered, pod.report.report.bootId, window ?? { open: false, opensAt: null }, view.at);

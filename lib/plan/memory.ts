@@ -84,6 +84,15 @@ export function onProbation(memory: readonly NodeMemory[], at: Instant): readonl
 	return memory.filter((each) => each.rebootedAt !== null && at < each.rebootedAt + each.probationMs);
 }
 
+/**
+ * A sentinel that has been silent since our reboot: label and report on its pod are still those of the boot that was ended, and say nothing
+ * of this one.
+ */
+export function saysNothingSince(memory: NodeMemory | undefined, pod: SentinelPod): boolean {
+	if (memory === undefined || memory.rebootedAt === null || pod.ready || pod.report.kind !== "report") return false;
+	return pod.report.report.bootId !== memory.bootId;
+}
+
 /** The memory with the earliest `since` of those that wait (null: not known who waits), and without what no longer matters. */
 export function refreshed(
 	memory: readonly NodeMemory[],
@@ -102,6 +111,7 @@ export function refreshed(
 		const nodeUid = uid ?? found?.nodeUid ?? "";
 		// Another node of the same name inherits nothing.
 		const before = found !== undefined && (uid === null || found.nodeUid === "" || found.nodeUid === uid) ? found : undefined;
+		if (saysNothingSince(before, pod)) continue;
 		const same = before !== undefined && before.bootId === bootId;
 		const base = same ? { ...before, nodeUid } : { ...blank(pod.node, nodeUid, bootId), ...(before === undefined ? {} : ourReboot(before)) };
 		byNode.set(pod.node, { ...base, waitingSince: Math.min(base.waitingSince ?? since, since) });

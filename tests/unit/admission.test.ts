@@ -253,6 +253,14 @@ describe("memory", () => {
 		assert.equal(own(givenUpMemory(minute), nodeCalled("a", { bootId: newBoot })), "admit");
 	});
 
+	test("a node whose sentinel is silent since our reboot does not ask again: its report is that of the boot that was ended", () => {
+		const memory = [rebootedMemory(minute, { node: "a", nodeUid: "uid-a" })];
+		const silent = sentinelThatAsks({ node: "a", ready: false });
+		const waiting = known([silent]);
+		const result = admission([nodeCalled("a", { bootId: newBoot })], { memory }, { waiting });
+		assert.deepEqual(result.waiting[0]?.reasons, [{ kind: "reportStale", reported: oldBoot, running: newBoot }]);
+	});
+
 	test("a node that asks again after a reboot of ours is not rebooted before REBOOT_INTERVAL is over: never a loop", () => {
 		const again = nodeCalled("a", { bootId: newBoot });
 		assert.equal(own(rebootedMemory(20 * hour - 1), again), "rebootedRecently");

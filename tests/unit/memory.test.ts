@@ -148,6 +148,13 @@ describe("what is kept between looks", () => {
 		assert.deepEqual([memory?.bootId, memory?.waitingSince, memory?.rebootedAt, memory?.rebootIntervalMs], [newBoot, now - minute, now - hour, 20 * hour]);
 	});
 
+	test("a sentinel that is silent since our reboot does not bring the boot back that was ended", () => {
+		const memory = rebootedMemory(minute);
+		const uidOf = () => memory.nodeUid;
+		assert.deepEqual(refreshed([memory], [sentinelThatAsks({ ready: false })], uidOf, now), [memory]);
+		assert.equal(refreshed([memory], [sentinelThatAsks()], uidOf, now)[0]?.bootId, oldBoot);
+	});
+
 	test("another node of the same name inherits nothing", () => {
 		const [memory] = refreshed([rebootedMemory(hour)], [asking(now - minute)], () => "uid-of-another", now);
 		assert.deepEqual([memory?.nodeUid, memory?.rebootedAt, memory?.lastEnd], ["uid-of-another", null, null]);
