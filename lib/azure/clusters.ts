@@ -214,7 +214,11 @@ export class AksClusters {
 		const { armUrl, armCaPem, credential } = this.#options;
 		// Retries are ours: only we know the time limit. Redirects would carry the token elsewhere.
 		const options: ContainerServiceClientOptionalParams = { retryOptions: { maxRetries: 0 }, redirectOptions: { maxRetries: 0 } };
-		if (armUrl !== undefined) options.endpoint = armUrl;
+		if (armUrl !== undefined) {
+			options.endpoint = armUrl;
+			// Left out, a token for the public cloud's ARM would be asked for, and sent to this one.
+			options.credentials = { scopes: [`${armUrl}/.default`] };
+		}
 		if (armCaPem !== undefined) options.tlsOptions = { ca: armCaPem };
 		const client = new ContainerServiceClient(credential, target.subscriptionId, options);
 		this.#clients.set(target.subscriptionId, client);
