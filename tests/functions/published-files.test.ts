@@ -1,7 +1,9 @@
 // The files beside the code that the host and the publishing tools read.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import { resolve } from "node:path";
+import { spawnSync } from "node:child_process";
+import { copyFileSync, globSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
 import { describe, it } from "node:test";
 import { settingDefaults } from "../../lib/settings/defaults.ts";
 import { parseSettings } from "../../lib/settings/settings.ts";
@@ -59,5 +61,34 @@ describe("local.settings.sample.json", () => {
 describe("package.json", () => {
 	it("names the bundle as what the host loads", () => {
 		assert.equal((JSON.parse(read("package.json")) as { main: string }).main, "dist/main.js");
+	});
+});
+
+describe(".funcignore", () => {
+	it("publishes the bundle and its two manifests, and nothing else of the project", (context) => {
+		const git = (cwd: string, args: readonly string[], input = ""): string => spawnSync("git", args, { cwd, input, encoding: "utf8" }).stdout;
+		const repository = mkdtempSync(join(tmpdir(), "funcignore-"));
+		try {
+			if (spawnSync("git", ["init", "-q"], { cwd: repository }).status !== 0) return context.skip("there is no git, whose rules the publishing tools follow");
+			copyFileSync(resolve(root, ".funcignore"), join(repository, ".gitignore"));
+			const exclude = (path: string): boolean => ["node_modules", ".git", "dist", ".local"].includes(path);
+			const project = globSync("{**/*,.*,.*/**/*}", { cwd: root, exclude }).filter((path) => statSync(join(root, path)).isFile());
+			assert.ok(project.length > 100 && project.includes("functions/main.ts") && project.includes(".ci/run"));
+			const made = [
+				"dist/main.js",
+				"dist/host.json",
+				"dist/package.json",
+				"node_modules/esbuild/package.json",
+				"local.settings.json",
+				".local/table.json",
+				"dist/main.js.map",
+			];
+			const files = [...project, ...made];
+			const ignored = new Set(git(repository, ["check-ignore", "--no-index", "--stdin"], files.join("\n")).split("\n"));
+			const published = files.filter((path) => !ignored.has(path));
+			assert.deepEqual(published.sort(), ["dist/host.json", "dist/main.js", "dist/package.json", "host.json", "package.json"]);
+		} finally {
+			rmSync(repository, { recursive: true, force: true });
+		}
 	});
 });
