@@ -74,12 +74,28 @@ export async function tick(input: TickInput): Promise<TickResult> {
 		const excused = await excuse(world.clusters, target);
 		if (excused !== null) {
 			state.failures = 0;
+			await noteFailure(input, excused);
 			teller.once("cluster.notLooked", excused, () => teller.write("cluster.notLooked", { cluster, why: excused }));
 			return { kind: "excused", why: excused };
 		}
 		state.failures++;
+		await noteFailure(input, why);
 		teller.write("tick.failed", { cluster, why, inARow: state.failures });
 		return { kind: "failed", why };
+	}
+}
+
+/** People should see on the page that a cluster is not seen. What was seen last stays; losing this note costs nothing. */
+async function noteFailure(input: TickInput, failure: string): Promise<void> {
+	const { world, target, state } = input;
+	const summary = { ...state.summary, failure, failures: state.failures };
+	const row = state.fleetRow ?? { target, fence: 0, inFlight: false, connection: null, clusterUid: "" };
+	try {
+		const written = await writeFleet(world.table, state.fleetRow, { ...row, target, summary: JSON.stringify(summary) });
+		state.fleetRow = written.row;
+		if (written.kind === "written") state.summary = summary;
+	} catch (error) {
+		if (!(error instanceof CallError)) throw error;
 	}
 }
 

@@ -1,0 +1,175 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type ClusterTarget, type Settings, targetId } from "../../lib/plan/policy.ts";
+import { parseSettings } from "../../lib/settings/settings.ts";
+import { CallError } from "../../lib/tick/call-error.ts";
+import { round, roundLimits, Worker } from "../../lib/tick/round.ts";
+import { fleetPartition, leaseKey, partitionOf } from "../../lib/tick/rows.ts";
+import { parseSummary } from "../../lib/tick/summary.ts";
+import type { Configuration } from "../../lib/tick/tick.ts";
+import type { ClusterApi, JournalLine, World } from "../../lib/tick/world.ts";
+import { countingIds, MemoryTable, StillClock } from "./memory-table.ts";
+
+/** A cluster in which nothing waits. What a test does not expect to be called fails it. */
+function idleCluster(overrides: Partial<ClusterApi> = {}): ClusterApi {
+	const unexpected = (call: string) => () => assert.fail(`unexpected call ${call}`);
+	return {
+		connection: () => undefined,
+		listWaiting: async () => [],
+		sentinelDaemonSet: async () => ({ uid: "d", image: "i", imagePullPolicy: "IfNotPresent", imagePullSecrets: [], desired: 3, ready: 3 }),
+		listCordoned: async () => [],
+		owner: async () => ({ kind: "absent" }),
+		clusterUid: unexpected("clusterUid"),
+		claim: unexpected("claim"),
+		listNodeMetadata: unexpected("listNodeMetadata"),
+		node: unexpected("node"),
+		podsOn: unexpected("podsOn"),
+		listDaemonSets: unexpected("listDaemonSets"),
+		patchNode: unexpected("patchNode"),
+		evict: unexpected("evict"),
+		deletePod: unexpected("deletePod"),
+		createRebootPod: unexpected("createRebootPod"),
+		deleteRebootPod: unexpected("deleteRebootPod"),
+		...overrides,
+	};
+}
+
+function unreachableCluster(): ClusterApi {
+	return idleCluster({
+		listCordoned: async () => {
+			throw new CallError({ failure: "unreachable", doing: "listing cordoned nodes", answer: "connection refused" });
+		},
+	});
+}
+
+function settingsOf(names: readonly string[]): Settings {
+	const parsed = parseSettings({ CLUSTERS: names.map((name) => `${name}=kubeconfig:${name}`).join(";"), MAINTENANCE_WINDOWS: "always" });
+	assert.ok("settings" in parsed);
+	return parsed.settings;
+}
+
+function fleetOf(clusters: Readonly<Record<string, ClusterApi>>, aks: World["clusters"]["aks"] = async () => ({ kind: "notManaged" })) {
+	const clock = new StillClock();
+	const table = new MemoryTable(clock);
+	const lines: JournalLine[] = [];
+	const settings = settingsOf(Object.keys(clusters));
+	const configuration: Configuration = { settings, problems: [], clusters: settings.clusters, fallback: settings };
+	const open = (target: ClusterTarget) => clusters[target.name] ?? assert.fail(`unexpected cluster ${targetId(target)}`);
+	const world: World = { clock, ids: countingIds(), table, clusters: { open, aks }, journal: { write: (line) => void lines.push(line) } };
+	return { world, table, clock, lines, configuration, worker: new Worker("worker", "us") };
+}
+
+test("a cluster that hangs costs the others nothing", async () => {
+	let answer: (nodes: []) => void = () => undefined;
+	const hanging = new Promise<[]>((resolve) => {
+		answer = resolve;
+	});
+	const fleet = fleetOf({ slow: idleCluster({ listCordoned: () => hanging }), one: idleCluster(), two: idleCluster() });
+	const running = round(fleet.world, fleet.worker, fleet.configuration);
+	const looked = (name: string) => fleet.lines.some((line) => line.event === "tick.ended" && line.cluster === name);
+	while (!looked("one") || !looked("two")) await new Promise((resolve) => setImmediate(resolve));
+	assert.equal(looked("slow"), false);
+	answer([]);
+	assert.equal((await running).results.get("slow")?.kind, "looked");
+});
+
+test("an idle cluster costs three requests and two table transactions, the summary aside", async () => {
+	let requests = 0;
+	const counted = <T>(value: T) => {
+		requests++;
+		return Promise.resolve(value);
+	};
+	const api = idleCluster({
+		listWaiting: () => counted([]),
+		listCordoned: () => counted([]),
+		sentinelDaemonSet: () => counted("absent" as const),
+		owner: () => counted({ kind: "absent" as const }),
+	});
+	const fleet = fleetOf({ one: api });
+	await round(fleet.world, fleet.worker, fleet.configuration);
+	requests = 0;
+	const before = fleet.table.transactions;
+	await round(fleet.world, fleet.worker, fleet.configuration);
+	assert.equal(requests, 3);
+	assert.equal(fleet.table.transactions - before, 1, "the lease; the query is the other one");
+});
+
+test("a cluster that failed five times in a row fails the invocation, and the first failure is told", async () => {
+	const fleet = fleetOf({ dead: unreachableCluster(), one: idleCluster() });
+	for (let i = 1; i <= 5; i++) {
+		const { failing } = await round(fleet.world, fleet.worker, fleet.configuration);
+		assert.deepEqual(failing, i < roundLimits.failuresToReport ? [] : [{ cluster: "dead", why: "listing cordoned nodes: connection refused" }]);
+		assert.equal(fleet.lines.filter((line) => line.event === "tick.failed").length, i);
+	}
+});
+
+test("clusters that failed last time share a quarter of the slots", async () => {
+	let atOnce = 0;
+	let most = 0;
+	const slowFailure = () =>
+		idleCluster({
+			listCordoned: async () => {
+				most = Math.max(most, ++atOnce);
+				await new Promise((resolve) => setImmediate(resolve));
+				atOnce--;
+				throw new CallError({ failure: "timedOut", doing: "listing cordoned nodes", answer: "no answer" });
+			},
+		});
+	const fleet = fleetOf(Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`dead-${i}`, slowFailure()])));
+	const limits = { ...roundLimits, atOnce: 16 };
+	await round(fleet.world, fleet.worker, fleet.configuration, limits);
+	most = 0;
+	await round(fleet.world, fleet.worker, fleet.configuration, limits);
+	assert.ok(most <= 4, `${most} at once`);
+	assert.equal(most, 4);
+});
+
+test("a stopped cluster is a reason and no failure", async () => {
+	const fleet = fleetOf({ stopped: unreachableCluster() }, async () => ({ kind: "managed", provisioningState: "Succeeded", powerState: "Stopped", pools: [] }));
+	const { results, failing } = await round(fleet.world, fleet.worker, fleet.configuration);
+	assert.deepEqual(results.get("stopped"), { kind: "excused", why: "it is Stopped in Azure" });
+	assert.deepEqual(failing, []);
+	assert.equal(
+		fleet.lines.some((line) => line.event === "tick.failed"),
+		false,
+	);
+});
+
+test("a cluster that was dropped from the settings with something in flight is still looked at", async () => {
+	const fleet = fleetOf({ one: idleCluster(), two: idleCluster() });
+	await round(fleet.world, fleet.worker, fleet.configuration);
+	const row = fleet.table.rows(fleetPartition).get("two") ?? assert.fail("no row");
+	fleet.table.rows(fleetPartition).set("two", { ...row, values: { ...row.values, inFlight: true } });
+	const settings = settingsOf(["one"]);
+	const configuration = { ...fleet.configuration, settings, clusters: settings.clusters };
+	const first = await round(fleet.world, fleet.worker, configuration);
+	assert.equal(first.results.get("two")?.kind, "looked");
+	// Nothing was in flight after all: it is not looked at again.
+	const second = await round(fleet.world, fleet.worker, configuration);
+	assert.equal(second.results.has("two"), false);
+});
+
+test("a failed look is told with the summary of the last good one kept", async () => {
+	let fails = false;
+	const api = idleCluster({
+		listCordoned: async () => {
+			if (fails) throw new CallError({ failure: "unreachable", doing: "listing cordoned nodes", answer: "connection refused" });
+			return [];
+		},
+	});
+	const fleet = fleetOf({ one: api });
+	await round(fleet.world, fleet.worker, fleet.configuration);
+	fails = true;
+	await round(fleet.world, fleet.worker, fleet.configuration);
+	const summary = parseSummary(String(fleet.table.rows(fleetPartition).get("one")?.values.summary));
+	assert.notEqual(summary.at, null);
+	assert.equal(summary.failure, "listing cordoned nodes: connection refused");
+	assert.equal(summary.failures, 1);
+});
+
+test("a worker that does not hold the lease looks at nothing", async () => {
+	const fleet = fleetOf({ one: idleCluster({ listCordoned: () => assert.fail("it looked") }) });
+	await fleet.table.transact(partitionOf("one"), [{ kind: "insert", key: leaseKey, values: { holder: "other", fence: 4, writeId: "x" } }]);
+	const { results } = await round(fleet.world, fleet.worker, fleet.configuration);
+	assert.deepEqual(results.get("one"), { kind: "heldByOther", holder: "other" });
+});
