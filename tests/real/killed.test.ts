@@ -58,14 +58,14 @@ before(async () => {
 		defaults: { bootMs: 2_000, notReadyMs: 500 },
 		workloads: [
 			deployment("web", 6, { stopMs: 400 }),
-			deployment("guarded", 3, { budget: { maxUnavailable: 1 }, stopMs: 200 }),
+			deployment("guarded", 5, { budget: { maxUnavailable: 3 }, stopMs: 200 }),
 			daemonSet("agent", { readyMs: 1_500 }),
 		],
 	});
 	const { fleet } = scenario;
 	const ready = (app: string) =>
 		fleet.pods().filter((pod) => pod.metadata.labels?.app === app && fleet.node(pod.spec.nodeName ?? "").serves(pod.metadata.uid)).length;
-	await fleet.until("the workloads serve", () => ready("web") === 6 && ready("guarded") === 3 && ready("agent") === names.length);
+	await fleet.until("the workloads serve", () => ready("web") === 6 && ready("guarded") === 5 && ready("agent") === names.length);
 });
 
 after(async () => {
