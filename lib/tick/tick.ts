@@ -66,7 +66,10 @@ export async function tick(input: TickInput): Promise<TickResult> {
 	const cluster = target.name;
 	try {
 		const result = await attempt(input, teller);
-		if (result.kind === "looked") state.failures = 0;
+		if (result.kind === "looked") {
+			state.failures = 0;
+			teller.forget("cluster.notLooked");
+		}
 		return result;
 	} catch (error) {
 		if (!(error instanceof CallError)) throw error;
