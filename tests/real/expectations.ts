@@ -1,5 +1,6 @@
 // What several stories expect alike, asked of the API server and of the simulated machines, never of the journal.
 import assert from "node:assert/strict";
+import { leaseMs } from "../../lib/tick/lease.ts";
 import type { KubeObject } from "./api-client.ts";
 import type { RebootNeed } from "./kubelet-settings.ts";
 import { conditionStatus, type Node, type Pod } from "./objects.ts";
@@ -62,6 +63,12 @@ export async function newStory(scenario: Scenario, minutesByNode: Readonly<Recor
 	}
 	await fleet.until("the sentinels say who waits", () => fleet.names().every((name) => asksNow(scenario, name) === name in minutesByNode));
 	for (const log of [fleet.down, fleet.unavailable, fleet.marked]) log.moments.length = 0;
+}
+
+/** As if the last scheduler had ended long ago: the table's clock is moved on, and those of the nodes with it. */
+export async function leaseRunsOut(scenario: Scenario, ms = leaseMs + 1_000): Promise<void> {
+	await scenario.azurite.advance(ms);
+	for (const name of scenario.fleet.names()) scenario.fleet.node(name).set({ clockOffsetMs: scenario.azurite.aheadMs });
 }
 
 /** Whether a ready sentinel of this boot asks; null while there is none. */

@@ -1,14 +1,14 @@
 // Pods that do not leave: whatever keeps them is named, costs nobody else anything, and is not run into again.
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
+import { backOffFirstMs } from "../../lib/plan/memory.ts";
 import type { AuditLine } from "./audit.ts";
-import { assertNoLeaks, assertTidy, markOf, nodeOf, podsOf, untilServes, waitsFor } from "./expectations.ts";
+import { assertNoLeaks, assertTidy, leaseRunsOut, markOf, nodeOf, podsOf, untilServes, waitsFor } from "./expectations.ts";
 import { endOf, endsWith, reasonsOf, whyWaits } from "./journal-lines.ts";
 import type { Pod } from "./objects.ts";
 import { type Scenario, type Scheduler, startScenario } from "./scenario.ts";
 import { barePod, budget, deployment, namespaceNamed, statefulSet } from "./workloads.ts";
 
-const minuteMs = 60_000;
 const settings = { DRAIN_TIMEOUT: "25s", MAX_CONCURRENT: "5; real/kept=1" };
 const on = (node: string) => ({ "kubernetes.io/hostname": node });
 
@@ -120,6 +120,7 @@ describe("pods that do not leave", () => {
 
 	it("keep their nodes from beginning again for a while", async () => {
 		const since = Date.now();
+		await leaseRunsOut(scenario);
 		const second = scenario.scheduler(settings);
 		await endsWith(second, 0, /^settled rebooted=0 gave-up=0 stuck=0 waiting=3 held=0 /);
 		for (const node of ["kept", "twice", "hung"]) assert.deepEqual(reasonsOf(second, node), ["backingOff"], node);
@@ -128,7 +129,7 @@ describe("pods that do not leave", () => {
 	});
 
 	it("keep them from beginning after that time too, by dry run, as long as a budget would still be in the way", async () => {
-		await backOffIsOver();
+		await leaseRunsOut(scenario, backOffFirstMs + 60_000);
 		// The one that hung has ended at last.
 		await scenario.controlPlane.api.delete("/api/v1/namespaces/default/pods/stays", { gracePeriodSeconds: 0 });
 		await scenario.fleet.until("it is gone", () => podsOf(scenario, "stays", "hung").length === 0);
@@ -151,6 +152,7 @@ describe("pods that do not leave", () => {
 		const { controlPlane } = scenario;
 		// Both: the disruption controller did not count for the second budget of a pod, and would not begin to.
 		await controlPlane.kubectl("delete", "poddisruptionbudget", "web", "shop-a", "shop-b");
+		await leaseRunsOut(scenario);
 		const fourth = scenario.scheduler(settings);
 		await endsWith(fourth, 0, /^settled rebooted=2 gave-up=0 stuck=0 waiting=0 held=0 /);
 		for (const node of ["kept", "twice"]) assert.equal(endOf(fourth, node).end, "done");
@@ -163,12 +165,6 @@ describe("pods that do not leave", () => {
 	it("print and store no secret", async () => {
 		await assertNoLeaks(scenario);
 	});
-
-	/** By the service's clock; those of the nodes go along with it. */
-	async function backOffIsOver(): Promise<void> {
-		await scenario.azurite.advance(16 * minuteMs);
-		for (const name of scenario.fleet.names()) scenario.fleet.node(name).set({ clockOffsetMs: scenario.azurite.aheadMs });
-	}
 
 	/** Requests to evict pods of a name that were answered since an instant. */
 	function evictions(pod: string, since: number): AuditLine[] {

@@ -1,7 +1,7 @@
 // People do things to nodes that we hold: what they want wins, and what is theirs stays theirs.
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { assertNoLeaks, assertTidy, cordonManagers, markOf, nodeOf, podsOf, untilServes, waitsFor } from "./expectations.ts";
+import { assertNoLeaks, assertTidy, cordonManagers, leaseRunsOut, markOf, nodeOf, podsOf, untilServes, waitsFor } from "./expectations.ts";
 import { endOf, endsWith, reasonsOf } from "./journal-lines.ts";
 import { type Scenario, type Scheduler, startScenario } from "./scenario.ts";
 import { barePod } from "./workloads.ts";
@@ -165,6 +165,7 @@ describe("people who do something to a node that we hold", () => {
 
 	it("a later scheduler leaves alone what was taken over", async () => {
 		const since = Date.now();
+		await leaseRunsOut(scenario);
 		const later = scenario.scheduler({ MAX_CONCURRENT: "9" });
 		await endsWith(later, 0, /^settled rebooted=0 /);
 		assert.deepEqual(scenario.controlPlane.requests({ user: "scheduler", writes: true, since }), []);
