@@ -164,7 +164,7 @@ function clusterSection(cluster: ClusterStatus, index: number): Markup {
 	const { name, configured, failure, failures, stale, seenAgoMs, silent, reasons } = cluster;
 	const alarms = [
 		...(failure === null ? [] : [`It could not be looked at${failures > 1 ? ` ${failures} times in a row` : ""}: ${failure}`]),
-		...(stale ? [seenAgoMs === null ? "It was never looked at." : `It has not been looked at for ${explainDuration(seenAgoMs)}.`] : []),
+		...(stale ? [seenAgoMs === null ? "It was never looked at with success." : `It has not been looked at for ${explainDuration(seenAgoMs)}.`] : []),
 	];
 	const notes = [
 		...(configured ? [] : ["It is no longer in CLUSTERS. What is in flight is brought to an end, and nothing is begun."]),
@@ -172,7 +172,7 @@ function clusterSection(cluster: ClusterStatus, index: number): Markup {
 		...reasons.map((reason) => `Nothing is begun: ${reason}`),
 	];
 	return html`<section aria-labelledby="cluster-${index}"><h2 id="cluster-${index}">${name}</h2>
-<p>As of ${seen(cluster)}.</p>
+${cluster.seenAt === null ? nothing : html`<p>As of ${seen(cluster)}.</p>`}
 ${alarms.map((each) => html`<p class="alarm">${each}</p>`)}${notes.map((each) => html`<p class="note">${each}</p>`)}
 ${inFlightTable(cluster)}${waitingTable(cluster)}${endedTable(cluster)}</section>
 `;

@@ -113,7 +113,8 @@ for (const kind of ["sources", "bundle"] as const) {
 			assert.equal(http.headers["content-type"], "text/html; charset=utf-8");
 			assert.equal(http.headers["cache-control"], "no-store");
 			assert.match(http.headers["content-security-policy"] ?? "", /^default-src 'none'/);
-			assert.match(http.body, /<th scope="row"><a href="#cluster-0">dead<\/a><\/th><td>never looked at<\/td>/);
+			assert.match(http.body, /<th scope="row"><a href="#cluster-0">dead<\/a><\/th><td>could not be looked at<\/td>/);
+			assert.match(http.body, /It could not be looked at \d times in a row: .*ECONNREFUSED.*It was never looked at with success\./);
 		});
 
 		it("show the same as JSON, by header and by address", async () => {
