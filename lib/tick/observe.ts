@@ -271,14 +271,17 @@ export class Observer {
 	}
 }
 
+/** States of an operation that is over: the cluster is not being changed (any more), however the operation went. */
+const overStates: readonly string[] = ["Succeeded", "Failed", "Canceled"];
+
 /** Why a cluster that cannot be looked at is no failure of ours: it is stopped, gone, or being changed. */
-export async function excuse(clusters: Clusters, target: ClusterTarget): Promise<string | null> {
+export async function excuse(clusters: Clusters, target: ClusterTarget): Promise<{ readonly why: string; readonly gone: boolean } | null> {
 	try {
 		const aks = await clusters.aks(target);
 		if (aks.kind === "notManaged") return null;
-		if (aks.kind === "absent") return "it does not exist in Azure (any more)";
-		if (aks.powerState !== "Running") return `it is ${aks.powerState} in Azure`;
-		return aks.provisioningState === "Succeeded" ? null : `it is ${aks.provisioningState} in Azure`;
+		if (aks.kind === "absent") return { why: "it does not exist in Azure (any more)", gone: true };
+		if (aks.powerState !== "Running") return { why: `it is ${aks.powerState} in Azure`, gone: false };
+		return overStates.includes(aks.provisioningState) ? null : { why: `it is ${aks.provisioningState} in Azure`, gone: false };
 	} catch (error) {
 		if (!(error instanceof CallError)) throw error;
 		return null;

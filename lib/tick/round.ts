@@ -2,7 +2,7 @@
 // A cluster that hangs costs the others nothing but a slot.
 import type { ClusterTarget } from "../plan/policy.ts";
 import { messageOf } from "./call-error.ts";
-import { readFleet } from "./fleet.ts";
+import { readFleet, sameTarget } from "./fleet.ts";
 import { Journal } from "./journal.ts";
 import { parseSummary } from "./summary.ts";
 import { ClusterState, type Configuration, type TickResult, tick } from "./tick.ts";
@@ -54,14 +54,23 @@ export interface Round {
 interface Job {
 	readonly target: ClusterTarget;
 	readonly configured: boolean;
+	/** The cluster that has this name now, and waits until nothing of the one before it is in flight. */
+	readonly successor: ClusterTarget | null;
 }
 
-/** Every cluster of the settings, and those that were dropped from them with something in flight. */
+/**
+ * Every cluster of the settings, and those that were dropped from them with something in flight. So is one whose name another cluster has
+ * now: looked for there, its nodes would seem gone, and their cordons would stay.
+ */
 function jobsOf(configuration: Configuration, worker: Worker): readonly Job[] {
-	const configured = configuration.clusters.map((target) => ({ target, configured: true }));
+	const configured = configuration.clusters.map((target): Job => {
+		const row = worker.clusters.get(target.name)?.fleetRow;
+		if (row?.inFlight === true && !sameTarget(row.target, target)) return { target: row.target, configured: false, successor: target };
+		return { target, configured: true, successor: null };
+	});
 	const names = new Set(configured.map(({ target }) => target.name));
-	const dropped = [...worker.clusters.values()].flatMap(({ fleetRow }) =>
-		fleetRow?.inFlight === true && !names.has(fleetRow.target.name) ? [{ target: fleetRow.target, configured: false }] : [],
+	const dropped = [...worker.clusters.values()].flatMap(({ fleetRow }): Job[] =>
+		fleetRow?.inFlight === true && !names.has(fleetRow.target.name) ? [{ target: fleetRow.target, configured: false, successor: null }] : [],
 	);
 	return [...configured, ...dropped];
 }
@@ -76,7 +85,11 @@ async function learnFleet(world: World, worker: Worker, clusters: readonly Clust
 	for (const [name, state] of worker.clusters) if (!rows.has(name)) state.fleetRow = null;
 	worker.names.clear();
 	// Where reboots are in flight the name stays, also one that was dropped from the settings; then in the order of the settings.
-	const known = [...[...rows.values()].filter((row) => row.inFlight), ...clusters.flatMap(({ name }) => rows.get(name) ?? [])];
+	const ofSettings = clusters.flatMap((target) => {
+		const row = rows.get(target.name);
+		return row !== undefined && sameTarget(row.target, target) ? [row] : [];
+	});
+	const known = [...[...rows.values()].filter((row) => row.inFlight), ...ofSettings];
 	for (const { clusterUid, target } of known) if (clusterUid !== "" && !worker.names.has(clusterUid)) worker.names.set(clusterUid, target.name);
 }
 
@@ -120,7 +133,8 @@ export async function round(world: World, worker: Worker, configuration: Configu
 	const results = new Map<string, TickResult>();
 	let looks = 0;
 	const left = () => limits.roundMs - (world.clock.now() - startedAt);
-	const work = async ({ target, configured }: Job) => {
+	const work = async (job: Job) => {
+		let { target, configured, successor } = job;
 		const state = worker.stateOf(target.name);
 		for (;;) {
 			const result = await slots.with(state.failures > 0 ? "failed" : "living", () =>
@@ -128,6 +142,11 @@ export async function round(world: World, worker: Worker, configuration: Configu
 			);
 			results.set(target.name, result);
 			looks++;
+			if (result.kind === "excused" && result.gone && successor !== null) {
+				// With the cluster its nodes are gone: nothing of it is left to bring back, and its name is free.
+				[target, configured, successor] = [successor, true, null];
+				continue;
+			}
 			if (!again(result) || left() <= limits.inFlightEveryMs || stop?.aborted) return;
 			await world.clock.wait(limits.inFlightEveryMs, stop);
 		}

@@ -6,7 +6,7 @@ import type { Instant, NodeMemory, Reboot, View } from "../plan/model.ts";
 import { type Plan, type PlanInput, plan } from "../plan/plan.ts";
 import type { ClusterTarget, SettingProblem, Settings } from "../plan/policy.ts";
 import { CallError, messageOf } from "./call-error.ts";
-import { summaryEveryMs, writeFleet } from "./fleet.ts";
+import { sameTarget, summaryEveryMs, writeFleet } from "./fleet.ts";
 import { type Lease, takeLease } from "./lease.ts";
 import { admissionWrites, changedWrites, type Ledger, readLedger, recoveryWrites } from "./ledger.ts";
 import { ClusterCache, excuse, Observer, silentSentinels } from "./observe.ts";
@@ -29,13 +29,32 @@ export interface Configuration {
 
 /** What a worker keeps of a cluster between ticks; losing it costs requests, nothing else. */
 export class ClusterState {
-	readonly cache = new ClusterCache();
+	cache = new ClusterCache();
 	fleetRow: FleetRow | null = null;
 	summary: ClusterSummary = emptySummary;
+	/** The cluster that this is about: a name can be given to another one. */
+	#target: ClusterTarget | null = null;
 	/** Failed ticks in a row. */
 	failures = 0;
 	/** What was last told of each waiting node and of the cluster, so that only changes are told. */
 	told = new Map<string, string>();
+
+	/** Forgets what was kept of another cluster of the same name. */
+	isAbout(target: ClusterTarget): void {
+		if (this.#target !== null && !sameTarget(this.#target, target)) {
+			this.cache = new ClusterCache();
+			this.told.clear();
+			this.failures = 0;
+		}
+		this.#target = target;
+		if (this.fleetRow !== null && !sameTarget(this.fleetRow.target, target)) this.summary = emptySummary;
+	}
+
+	/** What the `fleet` row says of how this very cluster is reached. A server of another one must never be taken for it. */
+	remembered(target: ClusterTarget): Pick<FleetRow, "connection" | "clusterUid"> {
+		const row = this.fleetRow;
+		return row !== null && sameTarget(row.target, target) ? row : { connection: null, clusterUid: "" };
+	}
 }
 
 export interface TickInput {
@@ -57,13 +76,14 @@ export type TickResult =
 	| { readonly kind: "heldByOther"; readonly holder: string }
 	| { readonly kind: "lost" }
 	/** A stopped, deleted or changing cluster: a reason, not a failure. */
-	| { readonly kind: "excused"; readonly why: string }
+	| { readonly kind: "excused"; readonly why: string; readonly gone: boolean }
 	| { readonly kind: "failed"; readonly why: string };
 
 export async function tick(input: TickInput): Promise<TickResult> {
 	const { world, target, state } = input;
 	const teller = new Teller(world.journal, target.name, input.us, state.told);
 	const cluster = target.name;
+	state.isAbout(target);
 	try {
 		const result = await attempt(input, teller);
 		if (result.kind === "looked") {
@@ -77,9 +97,9 @@ export async function tick(input: TickInput): Promise<TickResult> {
 		const excused = await excuse(world.clusters, target);
 		if (excused !== null) {
 			state.failures = 0;
-			await noteFailure(input, excused);
-			teller.once("cluster.notLooked", excused, () => teller.write("cluster.notLooked", { cluster, why: excused }));
-			return { kind: "excused", why: excused };
+			await noteFailure(input, excused.why);
+			teller.once("cluster.notLooked", excused.why, () => teller.write("cluster.notLooked", { cluster, why: excused.why }));
+			return { kind: "excused", ...excused };
 		}
 		state.failures++;
 		await noteFailure(input, why);
@@ -92,9 +112,11 @@ export async function tick(input: TickInput): Promise<TickResult> {
 async function noteFailure(input: TickInput, failure: string): Promise<void> {
 	const { world, target, state } = input;
 	const summary = { ...state.summary, failure, failures: state.failures };
-	const row = state.fleetRow ?? { target, fence: 0, inFlight: false, connection: null, clusterUid: "" };
+	const { fence, inFlight } = state.fleetRow ?? { fence: 0, inFlight: false };
+	const { connection, clusterUid } = state.remembered(target);
 	try {
-		const written = await writeFleet(world.table, state.fleetRow, { ...row, target, summary: JSON.stringify(summary) });
+		const next = { target, fence, inFlight, connection, clusterUid, summary: JSON.stringify(summary) };
+		const written = await writeFleet(world.table, state.fleetRow, next, 1);
 		state.fleetRow = written.row;
 		if (written.kind === "written") state.summary = summary;
 	} catch (error) {
@@ -118,7 +140,7 @@ async function attempt(input: TickInput, teller: Teller): Promise<TickResult> {
 	}
 	teller.forget("lease");
 	const { lease } = take;
-	const api = world.clusters.open(target, state.fleetRow?.connection ?? undefined);
+	const api = world.clusters.open(target, state.remembered(target).connection ?? undefined);
 	const look = await lease.keepWhile(observed(input, ledger, lease, api));
 	return new Pass(input, teller, lease, ledger, api, startedAt).run(look);
 }
@@ -282,15 +304,17 @@ class Pass {
 	}
 
 	async #markInFlight(): Promise<boolean> {
-		const { state } = this.#input;
-		if (state.fleetRow?.inFlight === true && state.fleetRow.fence === this.#lease.fence) return true;
+		const { state, target } = this.#input;
+		const row = state.fleetRow;
+		if (row?.inFlight === true && row.fence === this.#lease.fence && sameTarget(row.target, target)) return true;
 		return this.#writeFleetRow(true, state.summary);
 	}
 
 	async #writeFleetRow(inFlight: boolean, summary: ClusterSummary): Promise<boolean> {
 		const { world, target, state } = this.#input;
-		const connection = this.#api.connection() ?? state.fleetRow?.connection ?? null;
-		const clusterUid = state.cache.clusterUid ?? state.fleetRow?.clusterUid ?? "";
+		const remembered = state.remembered(target);
+		const connection = this.#api.connection() ?? remembered.connection;
+		const clusterUid = state.cache.clusterUid ?? remembered.clusterUid;
 		const next = { target, fence: this.#lease.fence, inFlight, connection, summary: JSON.stringify(summary), clusterUid };
 		const written = await writeFleet(world.table, state.fleetRow, next);
 		state.fleetRow = written.row;
@@ -318,7 +342,8 @@ class Pass {
 		const { state, world } = this.#input;
 		this.#teller.waiting(view, sound);
 		if (inFlight.length === 0) this.#teller.forget("pod ");
-		const before = state.fleetRow === null ? state.summary : parseSummary(state.fleetRow.summary);
+		const sameCluster = state.fleetRow !== null && sameTarget(state.fleetRow.target, this.#input.target);
+		const before = state.fleetRow !== null && sameCluster ? parseSummary(state.fleetRow.summary) : state.summary;
 		const summary = summaryOf(before, view, sound, inFlight);
 		if (this.#summaryIsNews(before, summary, inFlight.length > 0, view.at)) {
 			if (await this.#writeFleetRow(inFlight.length > 0, summary)) state.summary = summary;
@@ -339,7 +364,7 @@ class Pass {
 
 	#summaryIsNews(before: ClusterSummary, summary: ClusterSummary, inFlight: boolean, at: Instant): boolean {
 		const row = this.#input.state.fleetRow;
-		if (row === null || row.inFlight !== inFlight) return true;
+		if (row === null || row.inFlight !== inFlight || !sameTarget(row.target, this.#input.target)) return true;
 		if (row.connection === null && this.#api.connection() !== undefined) return true;
 		if (JSON.stringify({ ...before, at: 0 }) !== JSON.stringify({ ...summary, at: 0 })) return true;
 		return before.at === null || at - before.at >= summaryEveryMs;

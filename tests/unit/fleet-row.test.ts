@@ -30,3 +30,13 @@ test("a write whose answer was lost counts as written", async () => {
 	assert.equal((await writeFleet(table, null, row(1, true))).kind, "written");
 	assert.equal(table.transactions, 1);
 });
+
+test("a note of one who does not hold the lease never replaces what it has not read", async () => {
+	const table = new MemoryTable(new StillClock());
+	const first = await writeFleet(table, null, row(1, false));
+	await writeFleet(table, first.row, row(1, true));
+	const note = await writeFleet(table, first.row, row(1, false, "note"), 1);
+	assert.equal(note.kind, "overtaken");
+	assert.equal(note.row?.inFlight, true, "and it knows better now");
+	assert.equal((await readFleet(table)).get("west")?.inFlight, true);
+});

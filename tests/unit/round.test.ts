@@ -127,7 +127,7 @@ test("clusters that failed last time share a quarter of the slots", async () => 
 test("a stopped cluster is a reason and no failure", async () => {
 	const fleet = fleetOf({ stopped: unreachableCluster() }, async () => ({ kind: "managed", provisioningState: "Succeeded", powerState: "Stopped", pools: [] }));
 	const { results, failing } = await round(fleet.world, fleet.worker, fleet.configuration);
-	assert.deepEqual(results.get("stopped"), { kind: "excused", why: "it is Stopped in Azure" });
+	assert.deepEqual(results.get("stopped"), { kind: "excused", why: "it is Stopped in Azure", gone: false });
 	assert.deepEqual(failing, []);
 	assert.equal(
 		fleet.lines.some((line) => line.event === "tick.failed"),
@@ -172,4 +172,70 @@ test("a worker that does not hold the lease looks at nothing", async () => {
 	await fleet.table.transact(partitionOf("one"), [{ kind: "insert", key: leaseKey, values: { holder: "other", fence: 4, writeId: "x" } }]);
 	const { results } = await round(fleet.world, fleet.worker, fleet.configuration);
 	assert.deepEqual(results.get("one"), { kind: "heldByOther", holder: "other" });
+});
+
+test("a cluster whose last operation failed in Azure is not excused for ever", async () => {
+	const failed = { kind: "managed", provisioningState: "Failed", powerState: "Running", pools: [] } as const;
+	const fleet = fleetOf({ broken: unreachableCluster() }, async () => failed);
+	assert.equal((await round(fleet.world, fleet.worker, fleet.configuration)).results.get("broken")?.kind, "failed");
+});
+
+/** The name `blue` is given to another cluster; what was opened is noted. */
+async function renamed(inFlight: boolean, first: World["clusters"]["aks"]) {
+	const aksId = (name: string) => `/subscriptions/s/resourceGroups/g/providers/Microsoft.ContainerService/managedClusters/${name}`;
+	const settingsFor = (id: string) => {
+		const parsed = parseSettings({ CLUSTERS: `blue=${aksId(id)}`, MAINTENANCE_WINDOWS: "always" });
+		assert.ok("settings" in parsed);
+		return parsed.settings;
+	};
+	const opened: { target: string; server: string | undefined }[] = [];
+	const connection = { server: "https://one.example", caData: "Y2E=" };
+	const fleet = fleetOf({ unused: idleCluster() }, first);
+	let dead = false;
+	const open: World["clusters"]["open"] = (target, remembered) => {
+		const name = target.kind === "aks" ? target.resourceName : "";
+		opened.push({ target: name, server: remembered?.server });
+		return name === "one" && dead ? unreachableCluster() : idleCluster({ connection: () => (name === "one" ? connection : undefined) });
+	};
+	const world = { ...fleet.world, clusters: { open, aks: first } };
+	const under = (id: string) => ({ ...fleet.configuration, settings: settingsFor(id), clusters: settingsFor(id).clusters });
+	await round(world, fleet.worker, under("one"));
+	const rows = fleet.table.rows(fleetPartition);
+	const row = rows.get("blue") ?? assert.fail("no row");
+	assert.equal(row.values.server, connection.server);
+	if (inFlight) rows.set("blue", { ...row, values: { ...row.values, inFlight: true } });
+	opened.length = 0;
+	return { world, fleet, opened, rows, second: under("two"), die: () => (dead = true) };
+}
+
+const running = async () => ({ kind: "managed", provisioningState: "Succeeded", powerState: "Running", pools: [] }) as const;
+
+test("a name that is given to another cluster never leads to the server of the one before", async () => {
+	const { world, fleet, opened, rows, second } = await renamed(false, running);
+	await round(world, new Worker("another", "us"), { ...second });
+	assert.deepEqual(opened, []);
+	fleet.clock.time += 60_000;
+	await round(world, new Worker("another", "us"), second);
+	assert.deepEqual(opened, [{ target: "two", server: undefined }]);
+	assert.equal(rows.get("blue")?.values.server, undefined);
+});
+
+test("what is in flight in a cluster whose name another one has now is brought back there first", async () => {
+	const { world, fleet, opened, second } = await renamed(true, running);
+	await round(world, fleet.worker, second);
+	assert.deepEqual(opened, [{ target: "one", server: "https://one.example" }]);
+	await round(world, fleet.worker, second);
+	assert.deepEqual(opened.at(-1), { target: "two", server: undefined });
+});
+
+test("a cluster that is gone with its nodes does not keep its name from the next one", async () => {
+	let gone = false;
+	const { world, fleet, opened, second, die } = await renamed(true, async () => (gone ? { kind: "absent" } : running()));
+	gone = true;
+	die();
+	await round(world, fleet.worker, second);
+	assert.deepEqual(
+		opened.map((each) => each.target),
+		["one", "two"],
+	);
 });
