@@ -360,11 +360,18 @@ function stepStuck(reboot: Reboot, node: NodeFacts, view: RebootView): Next {
 	return bringBack("gaveUp", { kind: "cameBack", sameBoot: true });
 }
 
+/** The record stays until its reboot pod is seen gone: without it nobody would delete a pod that waits on a node of that name. */
+function gone(reboot: Reboot, view: RebootView, cause: Cause): Next {
+	if (rebootPods(view.pods).length === 0) return { kind: "end", end: "replaced", cause };
+	if (reboot.phase === "uncordoning") return stay;
+	return reboot.phase === "soaking" ? { kind: "end", end: "replaced", cause } : bringBack("replaced", cause);
+}
+
 function nextOf(reboot: Reboot, view: RebootView): Next {
 	if (!view.node.known) return stay;
 	const node = view.node.value;
-	if (node === "absent") return { kind: "end", end: "replaced", cause: { kind: "nodeGone" } };
-	if (node.uid !== reboot.node.uid) return { kind: "end", end: "replaced", cause: { kind: "nodeReplaced", uid: node.uid } };
+	if (node === "absent") return gone(reboot, view, { kind: "nodeGone" });
+	if (node.uid !== reboot.node.uid) return gone(reboot, view, { kind: "nodeReplaced", uid: node.uid });
 	switch (reboot.phase) {
 		case "cordoning":
 			return stepCordoning(reboot, node, view);

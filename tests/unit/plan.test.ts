@@ -231,14 +231,23 @@ describe("ends", () => {
 		assert.match(result.memory[0]?.lastEnd?.why ?? "", /^not drained after 4 min: pod shop\/web-1/);
 	});
 
-	test("a node that is gone is forgotten, its room is free, and its reboot pod goes too", () => {
+	test("a node that is gone keeps its record until its reboot pod is gone: nobody else would delete it", () => {
+		const view = { nodes: new Map([["node-1", known("absent" as const)]]), pods: new Map([["node-1", known([rebootPod(1)])]]) };
+		const first = planned([], [], { records: [rebootingRecord()] }, view);
+		assert.deepEqual([phaseOf(first), first.actions.map((each) => each.kind)], ["uncordoning → replaced", ["deleteRebootPod"]]);
+		const record = first.steps[0]?.reboot ?? assert.fail("no step");
+		assert.equal(phaseOf(planned([], [], { records: [record] }, view)), "uncordoning → replaced");
+		assert.equal(phaseOf(planned([], [], { records: [record] }, { ...view, pods: new Map([["node-1", known([])]]) })), "ended replaced");
+	});
+
+	test("a node that is gone is forgotten, and its room is free", () => {
 		const next = nodeInService({ name: "node-2", uid: "uid-node-2" });
 		const view = {
 			nodes: new Map<string, Reading<NodeFacts | "absent">>([
 				["node-1", known("absent")],
 				["node-2", known(next)],
 			]),
-			pods: new Map([["node-1", known([rebootPod(1)])]]),
+			pods: new Map([["node-1", known([])]]),
 		};
 		const result = planned([next], [next], { records: [rebootingRecord()], memory: [rebootedMemory(hour)] }, view);
 		assert.deepEqual([phaseOf(result), result.admitted.length], ["ended replaced", 1]);
@@ -248,7 +257,7 @@ describe("ends", () => {
 		);
 		assert.deepEqual(
 			result.actions.map((each) => each.kind),
-			["deleteRebootPod", "cordon"],
+			["cordon"],
 		);
 	});
 
