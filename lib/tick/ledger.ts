@@ -8,13 +8,14 @@ import {
 	historyKey,
 	historyValues,
 	hotBefore,
+	isMemoryKey,
 	isRecordKey,
-	memoryKey,
 	memoryOfRow,
-	memoryValues,
+	memoryRows,
 	recordKey,
 	recordOf,
 	recordValues,
+	textOf,
 } from "./rows.ts";
 import type { Row, RowWrite, Table } from "./world.ts";
 
@@ -34,10 +35,10 @@ export async function readLedger(table: Table, partition: string): Promise<Ledge
 	const { rows, at } = await table.query(partition, { before: hotBefore });
 	const records: Reboot[] = [];
 	const unreadable: { key: string; why: string }[] = [];
-	let memory: readonly NodeMemory[] = [];
+	const memory: NodeMemory[] = [];
 	let control: Control | null = { holds: [] };
 	for (const row of rows) {
-		if (row.key === memoryKey) memory = memoryOfRow(row.values);
+		if (isMemoryKey(row.key)) memory.push(...memoryOfRow(row.values));
 		else if (row.key === controlKey) control = controlOf(row.values);
 		else if (isRecordKey(row.key)) {
 			const read = recordOf(row);
@@ -63,22 +64,64 @@ function endWrites(ledger: Ledger, ended: EndedReboot): readonly RowWrite[] {
 	return [{ kind: "insert", key: historyKey(ended), values: historyValues(ended) }, ...(etag === undefined ? [] : [{ kind: "delete" as const, key, etag }])];
 }
 
-/** What recovery writes: records that moved or ended, adoptions, and the memory where it changed. */
-export function recoveryWrites(ledger: Ledger, plan: Plan): readonly RowWrite[] {
-	const endedIds = new Set(plan.ended.map((each) => each.reboot.id));
-	const moved = plan.steps.filter(({ before, reboot }) => before !== reboot && !endedIds.has(reboot.id)).map(({ reboot }) => recordWrite(ledger, reboot));
-	const memory = memoryValues(plan.memory);
-	const remembered = JSON.stringify(plan.memory) === JSON.stringify(ledger.memory) ? [] : [put(ledger, memoryKey, memory)];
-	return [...plan.ended.flatMap((each) => endWrites(ledger, each)), ...moved, ...plan.adopted.map((each) => recordWrite(ledger, each)), ...remembered];
+/** The rows of the memory that changed; those that are no longer needed go. */
+function memoryWrites(ledger: Ledger, memory: readonly NodeMemory[]): readonly RowWrite[] {
+	const next = memoryRows(memory);
+	const before = new Map(ledger.rows.filter((row) => isMemoryKey(row.key)).map((row) => [row.key, row]));
+	const changed = [...next].filter(([key, values]) => textOf(before.get(key)?.values ?? {}, "json") !== textOf(values, "json"));
+	const over = [...before.values()].filter((row) => !next.has(row.key));
+	return [
+		...changed.map(([key, values]) => put(ledger, key, values)),
+		...over.map(({ key, etag }) => ({ kind: "delete" as const, key, etag: ledger.etags.get(key) ?? etag })),
+	];
 }
+
+/**
+ * What recovery writes: the memory where it changed, records that moved or ended, adoptions. Each is whole by itself, should they not fit
+ * into one transaction; the memory is first, since what ended is forgotten with its record.
+ */
+export function recoveryWrites(ledger: Ledger, plan: Plan): readonly (readonly RowWrite[])[] {
+	const endedIds = new Set(plan.ended.map((each) => each.reboot.id));
+	const moved = plan.steps.filter(({ before, reboot }) => before !== reboot && !endedIds.has(reboot.id)).map(({ reboot }) => [recordWrite(ledger, reboot)]);
+	return [
+		...memoryWrites(ledger, plan.memory).map((each) => [each]),
+		...plan.ended.map((each) => endWrites(ledger, each)),
+		...moved,
+		...plan.adopted.map((each) => [recordWrite(ledger, each)]),
+	];
+}
+
+/** Writes in one transaction, the lease's own aside: the service takes 100, and 4 MiB. */
+const writesAtOnce = 90;
+const bytesAtOnce = 3 * 1024 * 1024;
+
+/** As few transactions as hold them, in their order; what belongs together is never torn apart. */
+export function transactionsOf(together: readonly (readonly RowWrite[])[]): readonly (readonly RowWrite[])[] {
+	const transactions: RowWrite[][] = [];
+	let bytes = 0;
+	for (const writes of together) {
+		const size = writes.reduce((sum, each) => sum + (each.kind === "delete" ? 0 : Buffer.byteLength(JSON.stringify(each.values))), 0);
+		const last = transactions.at(-1);
+		if (last === undefined || last.length + writes.length > writesAtOnce || bytes + size > bytesAtOnce) {
+			transactions.push([...writes]);
+			bytes = size;
+		} else {
+			last.push(...writes);
+			bytes += size;
+		}
+	}
+	return transactions;
+}
+
+/** How many are admitted in one transaction, and so how many in one look. */
+export const admittedAtOnce = 80;
 
 /** An admission carries the ETag of what people asked for (and makes the row where there is none): a hold that came in between wins. */
 export function admissionWrites(ledger: Ledger, admitted: readonly Reboot[]): readonly RowWrite[] {
-	if (admitted.length === 0) return [];
 	return [put(ledger, controlKey, controlValues(ledger.control ?? { holds: [] })), ...admitted.map((each) => recordWrite(ledger, each))];
 }
 
 /** Records that acts have changed. */
-export function changedWrites(ledger: Ledger, changed: readonly Reboot[]): readonly RowWrite[] {
-	return changed.map((each) => recordWrite(ledger, each));
+export function changedWrites(ledger: Ledger, changed: readonly Reboot[]): readonly (readonly RowWrite[])[] {
+	return changed.map((each) => [recordWrite(ledger, each)]);
 }

@@ -9,7 +9,7 @@ import type { Connection, Row, Scalar } from "./world.ts";
 export const hotBefore = "z";
 export const leaseKey = "lease";
 export const controlKey = "control";
-export const memoryKey = "memory";
+const memoryKey = "memory";
 export const fleetPartition = "fleet";
 const recordPrefix = "reboot-";
 
@@ -108,8 +108,28 @@ export function historyValues(ended: EndedReboot): Values {
 	return { schema: 1, node: reboot.node.name, pool: reboot.node.pool, end, endedAt: isoOf(endedAt), ...textValues("json", JSON.stringify(ended)) };
 }
 
-export function memoryValues(memory: readonly NodeMemory[]): Values {
-	return { schema: 1, ...textValues("json", JSON.stringify(memory)) };
+/** Characters of one memory row: a row holds 1 MiB, two bytes to each. 5,000 nodes that wait need four of them. */
+const memoryRowChars = 400_000;
+
+export function isMemoryKey(key: string): boolean {
+	return key === memoryKey || key.startsWith(`${memoryKey}-`);
+}
+
+/** The memory as rows, by key, in as few as hold it. */
+export function memoryRows(memory: readonly NodeMemory[]): ReadonlyMap<string, Values> {
+	const rows: string[][] = [];
+	let chars = Number.POSITIVE_INFINITY;
+	for (const each of memory) {
+		const text = JSON.stringify(each);
+		if (chars + text.length > memoryRowChars) {
+			rows.push([]);
+			chars = 0;
+		}
+		rows.at(-1)?.push(text);
+		chars += text.length + 1;
+	}
+	const key = (i: number) => (i === 0 ? memoryKey : `${memoryKey}-${i}`);
+	return new Map(rows.map((texts, i) => [key(i), { schema: 1, ...textValues("json", `[${texts.join()}]`) }]));
 }
 
 export function memoryOfRow(values: Values): readonly NodeMemory[] {

@@ -35,6 +35,9 @@ export interface ClusterSummary {
 	readonly waiting: readonly WaitingSummary[];
 	/** How many wait, when not all are listed. */
 	readonly waitingCount: number;
+	/** How many of them are on hold. */
+	readonly heldCount: number;
+	/** May be cut as well; then those are listed that need a person. */
 	readonly inFlight: readonly InFlightSummary[];
 	readonly silent: number;
 	/** What keeps the cluster as a whole from beginning anything. */
@@ -59,6 +62,7 @@ export const emptySummary: ClusterSummary = {
 	at: null,
 	waiting: [],
 	waitingCount: 0,
+	heldCount: 0,
 	inFlight: [],
 	silent: 0,
 	reasons: [],
@@ -68,7 +72,11 @@ export const emptySummary: ClusterSummary = {
 	ended: [],
 };
 
-/** Lists are cut to fit a row. */
+/**
+ * Lists are cut to fit a row, and the rows of a fleet to be read in one look: 500 clusters on patch day are 32 MB.
+ * A row holds 512 Ki characters.
+ */
+const summaryChars = 64_000;
 const waitingMost = 200;
 const packagesMost = 10;
 const endedMost = 50;
@@ -99,7 +107,7 @@ export function summaryOf(before: ClusterSummary, view: View, plan: Plan, inFlig
 	}));
 	const admitted = new Set(plan.admitted.map((each) => each.node.name));
 	const waiting = plan.waiting.filter((each) => !admitted.has(each.node));
-	return {
+	return fitted({
 		version: 1,
 		at: view.at,
 		waiting: waiting.slice(0, waitingMost).map(({ node, pool, since, kernelVersion, packages, reasons }) => ({
@@ -112,6 +120,7 @@ export function summaryOf(before: ClusterSummary, view: View, plan: Plan, inFlig
 			why: reasons.map(explainReason).join("; "),
 		})),
 		waitingCount: waiting.length,
+		heldCount: waiting.filter((each) => each.reasons.some((reason) => reason.kind === "held")).length,
 		inFlight: inFlight.map(inFlightOf),
 		silent: silentSentinels(view),
 		reasons: plan.clusterReasons.map(explainReason),
@@ -119,7 +128,19 @@ export function summaryOf(before: ClusterSummary, view: View, plan: Plan, inFlig
 		failure: null,
 		failures: 0,
 		ended: [...ended, ...before.ended].slice(0, endedMost),
-	};
+	});
+}
+
+/** The longest list is shortened until all fits; what is most urgent stands first. */
+function fitted(summary: ClusterSummary): ClusterSummary {
+	let { waiting, inFlight, ended } = summary;
+	for (;;) {
+		const [w, i, e] = [waiting, inFlight, ended].map((each) => JSON.stringify(each).length) as [number, number, number];
+		if (w + i + e <= summaryChars) return { ...summary, waiting, inFlight, ended };
+		if (waiting.length > 0 && w >= i && w >= e) waiting = waiting.slice(0, Math.floor(waiting.length * 0.8));
+		else if (ended.length > 0 && e >= i) ended = ended.slice(0, Math.floor(ended.length * 0.8));
+		else inFlight = [...inFlight].sort((a, b) => Number(b.stuck) - Number(a.stuck)).slice(0, Math.floor(inFlight.length * 0.8));
+	}
 }
 
 export function parseSummary(text: string): ClusterSummary {

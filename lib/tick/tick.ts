@@ -8,13 +8,13 @@ import type { ClusterTarget, SettingProblem, Settings } from "../plan/policy.ts"
 import { CallError, messageOf } from "./call-error.ts";
 import { sameTarget, summaryEveryMs, writeFleet } from "./fleet.ts";
 import { type Lease, takeLease } from "./lease.ts";
-import { admissionWrites, changedWrites, type Ledger, readLedger, recoveryWrites } from "./ledger.ts";
+import { admissionWrites, admittedAtOnce, changedWrites, type Ledger, readLedger, recoveryWrites, transactionsOf } from "./ledger.ts";
 import { ClusterCache, excuse, Observer, silentSentinels } from "./observe.ts";
 import { outcomeOf, type Performed, perform } from "./perform.ts";
 import { type FleetRow, partitionOf } from "./rows.ts";
 import { type ClusterSummary, emptySummary, parseSummary, summaryOf } from "./summary.ts";
 import { Teller } from "./tell.ts";
-import type { ClusterApi, World } from "./world.ts";
+import type { ClusterApi, RowWrite, World } from "./world.ts";
 
 /** What the settings say, or that they are wrong. */
 export interface Configuration {
@@ -255,17 +255,14 @@ class Pass {
 		};
 	}
 
-	/** At most 100 rows go into one transaction; each is sound by itself. */
-	async #commit(writes: readonly Parameters<Lease["commit"]>[0][number][]): Promise<boolean> {
-		const atOnce = 90;
-		for (let i = 0; i < writes.length; i += atOnce) {
-			const part = writes.slice(i, i + atOnce);
-			const commit = await this.#lease.commit(part);
+	async #commit(together: readonly (readonly RowWrite[])[]): Promise<boolean> {
+		for (const writes of transactionsOf(together)) {
+			const commit = await this.#lease.commit(writes);
 			if (commit.kind === "lost") {
 				this.#teller.write("lease.lost", { cluster: this.#cluster, why: commit.why });
 				return false;
 			}
-			for (const write of part) {
+			for (const write of writes) {
 				const etag = commit.etags.get(write.key);
 				if (write.kind === "delete" || etag === undefined) this.#ledger.etags.delete(write.key);
 				else this.#ledger.etags.set(write.key, etag);
@@ -292,15 +289,16 @@ class Pass {
 
 	/** Those that were admitted; none when a hold came in between; null when the lease is lost. */
 	async #admit(sound: Plan): Promise<readonly Reboot[] | null> {
-		if (sound.admitted.length === 0) return [];
+		const admitted = sound.admitted.slice(0, admittedAtOnce);
+		if (admitted.length === 0) return [];
 		// Told before the first admission: a cluster that is dropped from the settings now is still recovered.
 		if (!(await this.#markInFlight())) return [];
-		if (!(await this.#commit(admissionWrites(this.#ledger, sound.admitted)))) return null;
-		for (const each of sound.admitted) {
+		if (!(await this.#commit([admissionWrites(this.#ledger, admitted)]))) return null;
+		for (const each of admitted) {
 			const { bootId, packages, foundCordoned, kernelVersion: kernel } = each;
 			this.#teller.write("reboot.admitted", { ...this.#teller.of(each), bootId, kernel, packages, foundCordoned });
 		}
-		return sound.admitted;
+		return admitted;
 	}
 
 	async #markInFlight(): Promise<boolean> {

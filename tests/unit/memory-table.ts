@@ -66,6 +66,8 @@ export class MemoryTable implements Table {
 
 	#apply(partition: string, writes: readonly RowWrite[], doing: string): readonly string[] {
 		const rows = this.rows(partition);
+		const tooMuch = beyondLimits(writes);
+		if (tooMuch !== null) throw new CallError({ failure: "invalid", doing, answer: tooMuch, status: 400 });
 		for (const write of writes) {
 			const row = rows.get(write.key);
 			if (write.kind === "insert" && row !== undefined) throw new CallError({ failure: "conflict", doing, answer: `${write.key} exists`, status: 409 });
@@ -83,6 +85,20 @@ export class MemoryTable implements Table {
 			return etag;
 		});
 	}
+}
+
+/** What the service refuses: https://learn.microsoft.com/rest/api/storageservices/understanding-the-table-service-data-model */
+function beyondLimits(writes: readonly RowWrite[]): string | null {
+	if (writes.length > 100) return `${writes.length} writes in one transaction`;
+	let bytes = 0;
+	for (const write of writes) {
+		if (write.kind === "delete") continue;
+		const texts = Object.values(write.values).map(String);
+		if (texts.some((text) => text.length > 32 * 1024)) return `a property of ${write.key} is too long`;
+		if (texts.reduce((sum, text) => sum + 2 * text.length, 0) > 1024 * 1024) return `row ${write.key} is larger than 1 MiB`;
+		bytes += JSON.stringify(write.values).length;
+	}
+	return bytes > 4 * 1024 * 1024 ? "the transaction is larger than 4 MiB" : null;
 }
 
 export function countingIds(prefix = "id"): { next(): string } {

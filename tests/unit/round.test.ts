@@ -4,7 +4,7 @@ import { type ClusterTarget, type Settings, targetId } from "../../lib/plan/poli
 import { parseSettings } from "../../lib/settings/settings.ts";
 import { CallError } from "../../lib/tick/call-error.ts";
 import { round, roundLimits, Worker } from "../../lib/tick/round.ts";
-import { fleetPartition, leaseKey, partitionOf } from "../../lib/tick/rows.ts";
+import { fleetPartition, leaseKey, partitionOf, textOf } from "../../lib/tick/rows.ts";
 import { parseSummary } from "../../lib/tick/summary.ts";
 import type { Configuration } from "../../lib/tick/tick.ts";
 import type { ClusterApi, JournalLine, World } from "../../lib/tick/world.ts";
@@ -238,4 +238,26 @@ test("a cluster that is gone with its nodes does not keep its name from the next
 		opened.map((each) => each.target),
 		["one", "two"],
 	);
+});
+
+test("5,000 nodes that wait on patch day are looked at, and what is told of them fits into its row", async () => {
+	const names = Array.from({ length: 5_000 }, (_, i) => `aks-nodepool1-12345678-vmss${String(i).padStart(6, "0")}`);
+	const bootId = "11111111-1111-4111-8111-111111111111";
+	const packages = Array.from({ length: 40 }, (_, i) => `linux-image-5.15.0-1082-azure-part-${i}`);
+	const report = { kind: "report", report: { bootId, since: 1_799_999_000_000, kernelVersion: "5.15.0-1081-azure", packages } } as const;
+	const pods = names.map((node) => ({ node, podName: `sentinel-${node}`, ready: true, deleting: false, asks: true, report }));
+	const metadata = names.map((name) => ({ name, uid: `uid-of-${name}`, pool: "np1", systemPool: false, hold: `h${"x".repeat(2_000)}`, virtual: false }));
+	const api = idleCluster({
+		listWaiting: async () => pods,
+		clusterUid: async () => "uid",
+		listNodeMetadata: async () => metadata,
+	});
+	const fleet = fleetOf({ one: api });
+	const { results } = await round(fleet.world, fleet.worker, fleet.configuration);
+	assert.equal(results.get("one")?.kind, "looked");
+	const row = fleet.table.rows(fleetPartition).get("one") ?? assert.fail("no row");
+	const summary = parseSummary(textOf(row.values, "summary"));
+	assert.equal(summary.waitingCount, 5_000);
+	assert.equal(summary.heldCount, 5_000);
+	assert.ok(summary.waiting.length > 10 && summary.waiting.length < 200, `${summary.waiting.length} are listed`);
 });
