@@ -49,10 +49,11 @@ function settingsError(problems: readonly SettingProblem[]): Error {
 
 function failingError(failing: Round["failing"]): AggregateError {
 	const told = failing.map(({ cluster, why }) => `${cluster}: ${why}`);
+	const bugs = failing.some(({ bug }) => bug);
 	const many = failing.length === 1 ? "1 cluster" : `${failing.length} clusters`;
 	return new AggregateError(
 		told.map((each) => new Error(each)),
-		`${many} could not be looked at ${roundLimits.failuresToReport} times in a row or more: ${told.join("; ")}`,
+		`${many} could not be looked at ${roundLimits.failuresToReport} times in a row or more${bugs ? ", or for a bug of ours" : ""}: ${told.join("; ")}`,
 	);
 }
 

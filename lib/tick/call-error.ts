@@ -67,3 +67,14 @@ export class CallError extends Error {
 export function messageOf(error: unknown): string {
 	return error instanceof Error ? error.message : String(error);
 }
+
+/**
+ * What a person should read of an error that no call made: a bug of ours. Its kind, its message and where it was thrown. A SyntaxError's
+ * message quotes what was read.
+ */
+export function bugOf(error: unknown): string {
+	if (!(error instanceof Error)) return `a bug of ours: ${typeof error} was thrown`;
+	const message = error instanceof SyntaxError ? "" : `: ${error.message.slice(0, 300)}`;
+	const place = /^\s+at (?:(\S+) )?.*?([^/\\()\s]+:\d+:\d+)\)?$/m.exec(error.stack ?? "");
+	return `a bug of ours: ${error.name}${message}${place === null ? "" : ` (${[place[1], place[2]].filter((each) => each !== undefined).join(" ")})`}`;
+}

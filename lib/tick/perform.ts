@@ -62,17 +62,27 @@ export function outcomeOf(error: unknown): Outcome {
 	}
 }
 
-/** Applies a function to all, so many at a time, in order of beginning. */
+/**
+ * Applies a function to all, so many at a time, in order of beginning. Where it throws for one, none is begun any more, and those that are
+ * under way are waited for: nothing may still act once its caller has gone on.
+ */
 export async function sideBySide<T, R>(items: readonly T[], atOnce: number, work: (item: T) => Promise<R>): Promise<R[]> {
 	const results: R[] = [];
+	const failures: unknown[] = [];
 	let next = 0;
 	const lane = async () => {
-		for (let i = next++; i < items.length; i = next++) {
+		for (let i = next++; i < items.length && failures.length === 0; i = next++) {
 			const item = items[i];
-			if (item !== undefined) results[i] = await work(item);
+			if (item === undefined) continue;
+			try {
+				results[i] = await work(item);
+			} catch (error) {
+				failures.push(error);
+			}
 		}
 	};
 	await Promise.all(Array.from({ length: Math.min(atOnce, items.length) }, lane));
+	if (failures.length > 0) throw failures[0];
 	return results;
 }
 

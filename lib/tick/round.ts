@@ -1,7 +1,6 @@
 // One invocation of the timer: every cluster is ticked side by side, those with something in flight again and again until the time is over.
 // A cluster that hangs costs the others nothing but a slot.
 import type { ClusterTarget } from "../plan/policy.ts";
-import { messageOf } from "./call-error.ts";
 import { readFleet, sameTarget } from "./fleet.ts";
 import { Journal } from "./journal.ts";
 import { parseSummary } from "./summary.ts";
@@ -47,8 +46,8 @@ export const roundLimits: RoundLimits = { roundMs: 55_000, inFlightEveryMs: 3_00
 export interface Round {
 	/** The last result of each cluster. */
 	readonly results: ReadonlyMap<string, TickResult>;
-	/** Clusters that failed so often in a row that somebody has to know. */
-	readonly failing: readonly { readonly cluster: string; readonly why: string }[];
+	/** Clusters that failed so often in a row, or by a bug of ours, that somebody has to know. */
+	readonly failing: readonly { readonly cluster: string; readonly why: string; readonly bug: boolean }[];
 }
 
 interface Job {
@@ -120,7 +119,7 @@ class Slots {
 }
 
 /**
- * One round; `stop` ends it after the looks that are under way. Throws only where no cluster could be looked at, because the table cannot be read, or on a bug of ours.
+ * One round; `stop` ends it after the looks that are under way. Throws only where no cluster could be looked at, because the table cannot be read.
  */
 export async function round(world: World, worker: Worker, configuration: Configuration, limits: RoundLimits = roundLimits, stop?: AbortSignal): Promise<Round> {
 	const journal = new Journal(world.journal);
@@ -152,9 +151,8 @@ export async function round(world: World, worker: Worker, configuration: Configu
 		}
 	};
 	const settled = await Promise.allSettled(jobs.map(work));
-	const bugs = settled.flatMap((each) => (each.status === "rejected" ? [each.reason] : []));
 	report(journal, results, looks, world.clock.now() - startedAt);
-	if (bugs.length > 0) throw new AggregateError(bugs, `looking at clusters: ${bugs.map(messageOf).join("; ")}`);
+	for (const each of settled) if (each.status === "rejected") throw each.reason;
 	return { results, failing: failing(worker, results, limits.failuresToReport) };
 }
 
@@ -186,6 +184,6 @@ function report(journal: Journal, results: ReadonlyMap<string, TickResult>, look
 
 function failing(worker: Worker, results: ReadonlyMap<string, TickResult>, failures: number): Round["failing"] {
 	return [...results].flatMap(([cluster, result]) =>
-		result.kind === "failed" && worker.stateOf(cluster).failures >= failures ? [{ cluster, why: result.why }] : [],
+		result.kind === "failed" && (result.bug || worker.stateOf(cluster).failures >= failures) ? [{ cluster, why: result.why, bug: result.bug }] : [],
 	);
 }

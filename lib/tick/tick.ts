@@ -5,7 +5,7 @@ import { violations } from "../plan/invariants.ts";
 import type { Instant, NodeMemory, Reboot, View } from "../plan/model.ts";
 import { type Plan, type PlanInput, plan } from "../plan/plan.ts";
 import type { ClusterTarget, SettingProblem, Settings } from "../plan/policy.ts";
-import { CallError, messageOf } from "./call-error.ts";
+import { bugOf, CallError } from "./call-error.ts";
 import { sameTarget, summaryEveryMs, writeFleet } from "./fleet.ts";
 import { type Lease, takeLease } from "./lease.ts";
 import { admissionWrites, admittedAtOnce, changedWrites, type Ledger, readLedger, recoveryWrites, transactionsOf } from "./ledger.ts";
@@ -77,7 +77,8 @@ export type TickResult =
 	| { readonly kind: "lost" }
 	/** A stopped, deleted or changing cluster: a reason, not a failure. */
 	| { readonly kind: "excused"; readonly why: string; readonly gone: boolean }
-	| { readonly kind: "failed"; readonly why: string };
+	/** `bug`: an error that no call made; nobody should wait for a second one. */
+	| { readonly kind: "failed"; readonly why: string; readonly bug: boolean };
 
 export async function tick(input: TickInput): Promise<TickResult> {
 	const { world, target, state } = input;
@@ -92,9 +93,10 @@ export async function tick(input: TickInput): Promise<TickResult> {
 		}
 		return result;
 	} catch (error) {
-		if (!(error instanceof CallError)) throw error;
-		const why = messageOf(error);
-		const excused = await excuse(world.clusters, target);
+		// A bug of ours that one cluster brings to light must not stop the others, nor the process that brings their nodes back.
+		const bug = !(error instanceof CallError);
+		const why = bug ? bugOf(error) : error.message;
+		const excused = bug ? null : await excuse(world.clusters, target);
 		if (excused !== null) {
 			state.failures = 0;
 			await noteFailure(input, excused.why);
@@ -104,7 +106,7 @@ export async function tick(input: TickInput): Promise<TickResult> {
 		state.failures++;
 		await noteFailure(input, why);
 		teller.write("tick.failed", { cluster, why, inARow: state.failures });
-		return { kind: "failed", why };
+		return { kind: "failed", why, bug };
 	}
 }
 

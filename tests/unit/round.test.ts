@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { type ClusterTarget, type Settings, targetId } from "../../lib/plan/policy.ts";
 import { parseSettings } from "../../lib/settings/settings.ts";
 import { CallError } from "../../lib/tick/call-error.ts";
+import { sideBySide } from "../../lib/tick/perform.ts";
 import { round, roundLimits, Worker } from "../../lib/tick/round.ts";
 import { fleetPartition, leaseKey, partitionOf, textOf } from "../../lib/tick/rows.ts";
 import { parseSummary } from "../../lib/tick/summary.ts";
@@ -98,7 +99,7 @@ test("a cluster that failed five times in a row fails the invocation, and the fi
 	const fleet = fleetOf({ dead: unreachableCluster(), one: idleCluster() });
 	for (let i = 1; i <= 5; i++) {
 		const { failing } = await round(fleet.world, fleet.worker, fleet.configuration);
-		assert.deepEqual(failing, i < roundLimits.failuresToReport ? [] : [{ cluster: "dead", why: "listing cordoned nodes: connection refused" }]);
+		assert.deepEqual(failing, i < roundLimits.failuresToReport ? [] : [{ cluster: "dead", why: "listing cordoned nodes: connection refused", bug: false }]);
 		assert.equal(fleet.lines.filter((line) => line.event === "tick.failed").length, i);
 	}
 });
@@ -260,4 +261,36 @@ test("5,000 nodes that wait on patch day are looked at, and what is told of them
 	assert.equal(summary.waitingCount, 5_000);
 	assert.equal(summary.heldCount, 5_000);
 	assert.ok(summary.waiting.length > 10 && summary.waiting.length < 200, `${summary.waiting.length} are listed`);
+});
+
+test("a bug that one cluster brings to light is told at once, and stops neither the others nor the next look at it", async () => {
+	let odd = true;
+	const broken = idleCluster({
+		listCordoned: async () => {
+			if (odd) throw new TypeError("Cannot read properties of undefined (reading 'name')");
+			return [];
+		},
+	});
+	const fleet = fleetOf({ broken, one: idleCluster() });
+	const { results, failing } = await round(fleet.world, fleet.worker, fleet.configuration);
+	assert.equal(results.get("one")?.kind, "looked");
+	assert.match(failing[0]?.why ?? "", /^a bug of ours: TypeError: Cannot read properties of undefined \(reading 'name'\) \(.*round\.test\.ts:\d+:\d+\)$/);
+	assert.equal(fleet.lines.filter((line) => line.event === "tick.failed" && line.cluster === "broken").length, 1);
+	odd = false;
+	assert.equal((await round(fleet.world, fleet.worker, fleet.configuration)).results.get("broken")?.kind, "looked");
+});
+
+test("once one of several acts side by side has thrown, none is begun any more, and nothing goes on behind the caller's back", async () => {
+	let underWay = 0;
+	let begun = 0;
+	const work = async (item: number) => {
+		begun++;
+		underWay++;
+		for (let turn = 0; turn < item; turn++) await new Promise((resolve) => setImmediate(resolve));
+		underWay--;
+		if (item === 1) throw new Error("the lease could not be renewed");
+	};
+	await assert.rejects(sideBySide([9, 1, 5, 2, 2, 2, 2], 3, work), /could not be renewed/);
+	assert.equal(underWay, 0);
+	assert.equal(begun, 3);
 });
