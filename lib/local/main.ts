@@ -3,20 +3,21 @@ import { resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { configurationOf, type Wiring, wire } from "../../functions/world.ts";
 import type { Environment } from "../azure/identity.ts";
-import { explainDuration } from "../plan/explain.ts";
 import { CallError, messageOf } from "../tick/call-error.ts";
 import { readFleet } from "../tick/fleet.ts";
 import { type Round, round, roundLimits } from "../tick/round.ts";
+import type { ClusterSummary } from "../tick/summary.ts";
 import type { Configuration } from "../tick/tick.ts";
 import type { JournalSink } from "../tick/world.ts";
 import { type Arguments, parseArguments, usage } from "./arguments.ts";
 import { type LocalTable, localTable } from "./azurite.ts";
-import { Watch } from "./settled.ts";
+import { lastLine, pauseMs, Watch } from "./settled.ts";
 import { terminalJournal } from "./terminal.ts";
 
-/** Between two rounds while nothing moves; and while something is waited for. */
-const idleMs = 15_000;
-const waitingMs = 2_000;
+/** What a shell says of a process that Ctrl-C ended. */
+const stoppedExitCode = 130;
+/** Before the table is tried again. */
+const tableRetryMs = 2_000;
 const lookEveryMs = 1_000;
 
 /** Ended reboots of this run, by how. */
@@ -64,6 +65,7 @@ class Run {
 	readonly #wiring: Wiring;
 	readonly #watch = new Watch();
 	readonly #stopped = new AbortController();
+	readonly #looked = new Set<string>();
 
 	constructor(args: Arguments, configuration: Configuration, wiring: Wiring) {
 		this.#args = args;
@@ -77,12 +79,12 @@ class Run {
 
 	/** Runs until settled, or until it is stopped; the exit code. */
 	async run(): Promise<number> {
-		for (;;) {
+		while (!this.#stopped.signal.aborted) {
 			const verdict = await this.#round();
 			if (verdict.exitCode !== null) return verdict.exitCode;
-			if (this.#stopped.signal.aborted) return 130;
 			await sleep(verdict.pauseMs, undefined, { signal: this.#stopped.signal }).catch(() => undefined);
 		}
+		return stoppedExitCode;
 	}
 
 	async #round(): Promise<Verdict> {
@@ -102,32 +104,30 @@ class Run {
 		if (this.#tableFailedSince === null) console.error(`the table cannot be read: ${error.message}`);
 		this.#tableFailedSince ??= performance.now();
 		const tooLong = this.#args.untilSettled && performance.now() - this.#tableFailedSince >= 60_000;
-		return { exitCode: tooLong ? 1 : null, pauseMs: waitingMs };
+		return { exitCode: tooLong ? 1 : null, pauseMs: tableRetryMs };
 	}
 
 	#judge({ results }: Round): Verdict {
 		this.#tableFailedSince = null;
-		const settings = this.#configuration.settings;
-		const moving = [...results.values()].some((each) => each.kind === "looked" && each.inFlight.length > 0);
-		if (settings === null && !moving && [...results.values()].every((each) => each.kind === "looked")) return { exitCode: 2, pauseMs: 0 };
-		if (!this.#args.untilSettled) return { exitCode: null, pauseMs: moving ? 0 : idleMs };
+		for (const name of results.keys()) this.#looked.add(name);
+		const { settings } = this.#configuration;
+		const inFlight = [...results.values()].some((each) => each.kind === "looked" && each.inFlight.length > 0);
+		if (settings === null && !inFlight && [...results.values()].every((each) => each.kind === "looked")) return { exitCode: 2, pauseMs: 0 };
+		const next = { exitCode: null, pauseMs: pauseMs(results.values(), this.#args.untilSettled) };
+		if (!this.#args.untilSettled) return next;
 		const targets = [...results.keys()].map(
 			(name) => this.#configuration.clusters.find((each) => each.name === name) ?? { name, kind: "kubeconfig" as const, context: "" },
 		);
 		const verdict = this.#watch.judge(targets, results, performance.now());
-		if (verdict.kind === "notYet") return { exitCode: null, pauseMs: moving ? 0 : waitingMs };
+		if (verdict.kind === "notYet") return next;
 		for (const note of verdict.notes) console.error(note);
 		return { exitCode: settings === null ? 2 : verdict.exitCode, pauseMs: 0 };
 	}
-}
 
-function lastLine(wiring: Wiring, tally: Tally, tookMs: number): string {
-	const summaries = [...wiring.worker.clusters.values()].map((each) => each.summary);
-	const sum = (count: (summary: (typeof summaries)[number]) => number) => summaries.reduce((total, each) => total + count(each), 0);
-	const held = sum((each) => each.waiting.filter((one) => one.reasons.includes("held")).length);
-	const stuck = sum((each) => each.inFlight.filter((one) => one.stuck).length);
-	const waiting = sum((each) => each.waitingCount) - held;
-	return `settled rebooted=${tally.rebooted} gave-up=${tally.gaveUp} stuck=${stuck} waiting=${waiting} held=${held} in ${explainDuration(tookMs)}`;
+	/** What was last seen of the clusters that this run looked at; the table may hold rows of others. */
+	get summaries(): readonly ClusterSummary[] {
+		return [...this.#looked].map((name) => this.#wiring.worker.stateOf(name).summary);
+	}
 }
 
 /** Wrong settings with nothing in flight: said, and nothing is touched. */
@@ -164,7 +164,7 @@ async function main(argv: readonly string[], given: Environment): Promise<number
 		const run = new Run(args, configuration, wiring);
 		for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => run.stop());
 		const exitCode = await run.run();
-		console.log(lastLine(wiring, tally, performance.now() - startedAt));
+		console.log(lastLine(exitCode === stoppedExitCode ? "stopped" : "settled", tally, run.summaries, performance.now() - startedAt));
 		return exitCode;
 	} finally {
 		await table?.stop();

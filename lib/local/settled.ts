@@ -1,5 +1,7 @@
 // Has everything come to rest? Asked by `--until-settled` after every round.
+import { explainDuration } from "../plan/explain.ts";
 import type { ClusterTarget } from "../plan/policy.ts";
+import { type ClusterSummary, needsPerson } from "../tick/summary.ts";
 import type { TickResult } from "../tick/tick.ts";
 
 /** A cluster that cannot be looked at for this long is not waited for. */
@@ -14,13 +16,10 @@ export class Watch {
 
 	/** `now`: this machine's clock. */
 	judge(clusters: readonly ClusterTarget[], results: ReadonlyMap<string, TickResult>, now: number): Settled {
-		const notes: string[] = [];
-		for (const { name } of clusters) {
-			const result = results.get(name);
-			const verdict = this.#verdict(name, result, now);
-			if (verdict === "notYet") return { kind: "notYet" };
-			if (verdict !== "ok") notes.push(`${name}: ${verdict}`);
-		}
+		// Each of them is noted, also beside one that goes on: a failure long ago and one of today are not a failure that lasts.
+		const verdicts = clusters.map(({ name }) => ({ name, verdict: this.#verdict(name, results.get(name), now) }));
+		if (verdicts.some(({ verdict }) => verdict === "notYet")) return { kind: "notYet" };
+		const notes = verdicts.filter(({ verdict }) => verdict !== "ok").map(({ name, verdict }) => `${name}: ${verdict}`);
 		return { kind: "settled", exitCode: notes.length === 0 ? 0 : 1, notes };
 	}
 
@@ -29,25 +28,60 @@ export class Watch {
 		if (result === undefined) return "notYet";
 		switch (result.kind) {
 			case "looked": {
-				this.#failingSince.delete(name);
-				if (result.summary.notOwner) return `another scheduler's: ${result.summary.reasons.join("; ")}`;
-				const stuck = result.summary.inFlight.filter((each) => each.stuck);
-				if (stuck.length < result.summary.inFlight.length || result.toBegin) return "notYet";
-				return stuck.length === 0 ? "ok" : `stuck: ${stuck.map((each) => each.node).join(", ")}`;
+				const { summary, inFlight, toBegin, unsure } = result;
+				if (unsure === null) this.#failingSince.delete(name);
+				if (summary.notOwner) return `another scheduler's: ${summary.reasons.join("; ")}`;
+				const stuck = inFlight.filter(needsPerson);
+				if (stuck.length < inFlight.length || toBegin) return "notYet";
+				// What could not be read is not "nobody waits".
+				if (unsure !== null) return this.#failed(name, unsure, now);
+				return stuck.length === 0 ? "ok" : `stuck: ${stuck.map((each) => each.node.name).join(", ")}`;
 			}
 			case "heldByOther":
 			case "lost":
+				this.#failingSince.delete(name);
 				return "notYet";
 			case "excused":
-			case "failed": {
-				const since = this.#failingSince.get(name) ?? now;
-				this.#failingSince.set(name, since);
-				return now - since >= unreachableMs ? `could not be looked at for ${Math.round((now - since) / 1000)} s: ${result.why}` : "notYet";
-			}
+			case "failed":
+				return this.#failed(name, result.why, now);
 			default: {
 				const never: never = result;
 				return never;
 			}
 		}
 	}
+
+	#failed(name: string, why: string, now: number): string {
+		const since = this.#failingSince.get(name) ?? now;
+		this.#failingSince.set(name, since);
+		return now - since >= unreachableMs ? `could not be looked at for ${Math.round((now - since) / 1000)} s: ${why}` : "notYet";
+	}
+}
+
+/** Between two rounds while nothing moves; and while something is waited for. */
+const idleMs = 15_000;
+const waitingMs = 2_000;
+
+/**
+ * How long to wait before the next round. Where something moves the round has taken its time already; a node that is stuck is waited for,
+ * and its round is over at once.
+ */
+export function pauseMs(results: Iterable<TickResult>, untilSettled: boolean): number {
+	const reboots = [...results].flatMap((each) => (each.kind === "looked" ? each.inFlight : []));
+	if (reboots.some((each) => each.phase !== "stuck")) return 0;
+	return untilSettled || reboots.length > 0 ? waitingMs : idleMs;
+}
+
+/** The last line of a run: what it brought about, and how it leaves the clusters that it looked at. */
+export function lastLine(
+	word: "settled" | "stopped",
+	tally: { rebooted: number; gaveUp: number },
+	summaries: readonly ClusterSummary[],
+	tookMs: number,
+): string {
+	const sum = (count: (summary: ClusterSummary) => number) => summaries.reduce((total, each) => total + count(each), 0);
+	const held = sum((each) => each.heldCount);
+	const stuck = sum((each) => each.inFlight.filter((one) => one.stuck).length);
+	const waiting = sum((each) => each.waitingCount) - held;
+	return `${word} rebooted=${tally.rebooted} gave-up=${tally.gaveUp} stuck=${stuck} waiting=${waiting} held=${held} in ${explainDuration(tookMs)}`;
 }

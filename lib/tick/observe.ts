@@ -64,13 +64,9 @@ export interface ObserveInput {
 	readonly nextToRead: (view: View) => readonly string[];
 }
 
-export async function reading<T>(work: Promise<T>): Promise<Reading<T>> {
-	try {
-		return known(await work);
-	} catch (error) {
-		if (!(error instanceof CallError)) throw error;
-		return unknown(error.message);
-	}
+/** Failures that another try may not meet; the others are the API's word, and stay until a person mends them. */
+function passes(error: CallError): boolean {
+	return error.failure !== "forbidden" && error.failure !== "notFound" && error.failure !== "invalid" && error.failure !== "conflict";
 }
 
 export class Observer {
@@ -78,6 +74,7 @@ export class Observer {
 	readonly #clusters: Clusters;
 	readonly #clock: Clock;
 	readonly #cache: ClusterCache;
+	#unsure: string | null = null;
 
 	constructor(ports: { api: ClusterApi; clusters: Clusters; clock: Clock; cache: ClusterCache }) {
 		this.#api = ports.api;
@@ -86,10 +83,25 @@ export class Observer {
 		this.#cache = ports.cache;
 	}
 
+	/** What could not be read for a reason that may pass, in the look so far: what is missing then says nothing of the cluster. */
+	get unsure(): string | null {
+		return this.#unsure;
+	}
+
+	async #reading<T>(work: Promise<T>): Promise<Reading<T>> {
+		try {
+			return known(await work);
+		} catch (error) {
+			if (!(error instanceof CallError)) throw error;
+			if (passes(error)) this.#unsure ??= error.message;
+			return unknown(error.message);
+		}
+	}
+
 	async look(input: ObserveInput): Promise<View> {
 		const [waiting, sentinel, cordoned] = await Promise.all([
-			reading(this.#api.listWaiting()),
-			reading(this.#api.sentinelDaemonSet()),
+			this.#reading(this.#api.listWaiting()),
+			this.#reading(this.#api.sentinelDaemonSet()),
 			this.#api.listCordoned(),
 		]);
 		const marked = cordoned.filter((node) => node.mark.kind !== "none");
@@ -120,14 +132,14 @@ export class Observer {
 	async #owner(work: boolean): Promise<Reading<OwnerSeen>> {
 		const cached = this.#cache.owner;
 		if (!work && cached !== null && this.#clock.now() - cached.at < ownerMs) return known(cached.value);
-		const owner = await reading(this.#api.owner());
+		const owner = await this.#reading(this.#api.owner());
 		if (owner.known) this.#cache.owner = { at: this.#clock.now(), value: owner.value };
 		return owner;
 	}
 
 	async #clusterUid(): Promise<Reading<string>> {
 		if (this.#cache.clusterUid !== null) return known(this.#cache.clusterUid);
-		const uid = await reading(this.#api.clusterUid());
+		const uid = await this.#reading(this.#api.clusterUid());
 		if (uid.known) this.#cache.clusterUid = uid.value;
 		return uid;
 	}
@@ -135,7 +147,7 @@ export class Observer {
 	async #aks(target: ClusterTarget): Promise<Reading<AksFacts>> {
 		const cached = this.#cache.aks;
 		if (cached !== null && this.#clock.now() - cached.at < aksMs) return known(cached.value);
-		const aks = await reading(this.#clusters.aks(target));
+		const aks = await this.#reading(this.#clusters.aks(target));
 		if (aks.known) this.#cache.aks = { at: this.#clock.now(), value: aks.value };
 		return aks;
 	}
@@ -143,7 +155,7 @@ export class Observer {
 	async #daemonSets(): Promise<Reading<readonly DaemonSetRef[]>> {
 		const cached = this.#cache.daemonSets;
 		if (cached !== null && this.#clock.now() - cached.at < daemonSetsMs) return known(cached.value);
-		const list = await reading(this.#api.listDaemonSets());
+		const list = await this.#reading(this.#api.listDaemonSets());
 		if (list.known) this.#cache.daemonSets = { at: this.#clock.now(), value: list.value };
 		return list;
 	}
@@ -155,8 +167,8 @@ export class Observer {
 		const wanted = new Map<string, Reboot | null>(toAdopt(view, input.records, input.us).map((node) => [node.name, null]));
 		for (const record of input.records) wanted.set(record.node.name, record);
 		await sideBySide([...wanted], readsAtOnce, async ([name, record]) => {
-			nodes.set(name, await reading(this.#api.node(name)));
-			if (record?.phase !== "soaking") pods.set(name, await reading(this.#api.podsOn(name, record?.policy.drainPodSelector ?? null)));
+			nodes.set(name, await this.#reading(this.#api.node(name)));
+			if (record?.phase !== "soaking") pods.set(name, await this.#reading(this.#api.podsOn(name, record?.policy.drainPodSelector ?? null)));
 		});
 		const needed = input.records.some(
 			(each) => each.phase === "draining" || each.phase === "cordoning" || each.phase === "rejoining" || each.phase === "rebooting",
@@ -181,14 +193,14 @@ export class Observer {
 		const listAge = cache.allMetadataAt === null ? Number.POSITIVE_INFINITY : now - cache.allMetadataAt;
 		let why = "they were not needed";
 		if ((sizesNeeded && listAge >= metadataMs) || (missing.length > fewNodes && listAge >= minuteMs)) {
-			const all = await reading(this.#api.listNodeMetadata());
+			const all = await this.#reading(this.#api.listNodeMetadata());
 			if (all.known) this.#keepAll(all.value, now);
 			else why = all.why;
 		}
 		const one = missing.filter((name) => !fresh(name)).slice(0, fewNodes);
 		const nodes = new Map(view.nodes);
 		await sideBySide(one, readsAtOnce, async (name) => {
-			const node = await reading(this.#api.node(name));
+			const node = await this.#reading(this.#api.node(name));
 			if (node.known && node.value !== "absent") cache.metadata.set(name, { at: now, value: node.value });
 			if (node.known && node.value === "absent") cache.metadata.delete(name);
 			// Why its pool is not known is a reason that a person can act on.
@@ -216,7 +228,7 @@ export class Observer {
 			const nodes = new Map(view.nodes);
 			const preflights = new Map(view.preflights);
 			await sideBySide(names, readsAtOnce, async (name) => {
-				const node = nodes.get(name) ?? (await reading(this.#api.node(name)));
+				const node = nodes.get(name) ?? (await this.#reading(this.#api.node(name)));
 				nodes.set(name, node);
 				if (node.known && node.value !== "absent") preflights.set(name, await this.#preflight(node.value, view, input.memory));
 			});
@@ -230,8 +242,8 @@ export class Observer {
 		const nodes = new Map(view.nodes);
 		const pods = new Map(view.pods);
 		await sideBySide(wanted.nodes, readsAtOnce, async (name) => {
-			if (!nodes.has(name)) nodes.set(name, await reading(this.#api.node(name)));
-			if (wanted.pods && !pods.has(name)) pods.set(name, await reading(this.#api.podsOn(name, null)));
+			if (!nodes.has(name)) nodes.set(name, await this.#reading(this.#api.node(name)));
+			if (wanted.pods && !pods.has(name)) pods.set(name, await this.#reading(this.#api.podsOn(name, null)));
 		});
 		return { ...view, nodes, pods };
 	}
@@ -250,6 +262,7 @@ export class Observer {
 			return { kind: "accepted" };
 		} catch (error) {
 			if (!(error instanceof CallError)) throw error;
+			if (passes(error)) this.#unsure ??= error.message;
 			const refused = error.failure === "forbidden" || error.failure === "invalid" || error.failure === "notFound";
 			return { kind: refused ? "refused" : "unknown", why: error.message };
 		}
@@ -264,6 +277,7 @@ export class Observer {
 				return { ...pod, kind: answer.kind === "blocked" ? "budget" : "twoBudgets", budgets: answer.budgets, message: answer.message, retryAt: at };
 			} catch (error) {
 				if (!(error instanceof CallError)) throw error;
+				if (passes(error)) this.#unsure ??= error.message;
 				return { ...pod, kind: "unknown", message: error.message, retryAt: at };
 			}
 		});

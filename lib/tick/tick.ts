@@ -72,7 +72,13 @@ export interface TickInput {
 }
 
 export type TickResult =
-	| { readonly kind: "looked"; readonly summary: ClusterSummary; readonly inFlight: readonly Reboot[]; readonly toBegin: boolean }
+	| {
+			readonly kind: "looked";
+			readonly summary: ClusterSummary;
+			readonly inFlight: readonly Reboot[];
+			readonly toBegin: boolean;
+			readonly unsure: string | null;
+	  }
 	| { readonly kind: "heldByOther"; readonly holder: string }
 	| { readonly kind: "lost" }
 	/** A stopped, deleted or changing cluster: a reason, not a failure. */
@@ -147,12 +153,14 @@ async function attempt(input: TickInput, teller: Teller): Promise<TickResult> {
 	return new Pass(input, teller, lease, ledger, api, startedAt).run(look);
 }
 
-async function observed(
-	input: TickInput,
-	ledger: Ledger,
-	lease: Lease,
-	api: ClusterApi,
-): Promise<{ readonly view: View; readonly planInput: (view: View) => PlanInput }> {
+interface Look {
+	readonly view: View;
+	readonly planInput: (view: View) => PlanInput;
+	/** What could not be read, and may be the next time. */
+	readonly unsure: string | null;
+}
+
+async function observed(input: TickInput, ledger: Ledger, lease: Lease, api: ClusterApi): Promise<Look> {
 	const { world, us, target, configuration, configured, state, names } = input;
 	const newId = world.ids.next();
 	const planInput = (view: View): PlanInput => ({
@@ -180,7 +188,7 @@ async function observed(
 		settings: configuration.settings,
 		nextToRead: (seen) => plan(planInput(seen)).toRead,
 	});
-	return { view, planInput };
+	return { view, planInput, unsure: observer.unsure };
 }
 
 /** The name that this cluster has already; the first that comes to know its UID has it. */
@@ -213,7 +221,7 @@ class Pass {
 		return this.#input.target.name;
 	}
 
-	async run(look: { readonly view: View; readonly planInput: (view: View) => PlanInput }): Promise<TickResult> {
+	async run(look: Look): Promise<TickResult> {
 		const { view } = look;
 		this.#lease.looked(view.at);
 		for (const { key, why } of this.#ledger.unreadable) this.#teller.write("record.unreadable", { cluster: this.#cluster, row: key, why });
@@ -237,7 +245,7 @@ class Pass {
 		const changed = this.#absorb(going, performed, view);
 		const inFlight = going.map((each) => changed.find((one) => one.id === each.id) ?? each);
 		if (changed.length > 0 && !(await this.#commit(changedWrites(this.#ledger, changed)))) return { kind: "lost" };
-		return this.#report(view, unclaimable === null ? sound : notClaimed(sound, unclaimable), inFlight);
+		return this.#report(view, unclaimable === null ? sound : notClaimed(sound, unclaimable), inFlight, look.unsure);
 	}
 
 	/** The plan without what would break the promise. That this ever drops anything is a bug, and is told as one. */
@@ -338,7 +346,7 @@ class Pass {
 		});
 	}
 
-	async #report(view: View, sound: Plan, inFlight: readonly Reboot[]): Promise<TickResult> {
+	async #report(view: View, sound: Plan, inFlight: readonly Reboot[], unsure: string | null): Promise<TickResult> {
 		const { state, world } = this.#input;
 		this.#teller.waiting(view, sound);
 		if (inFlight.length === 0) this.#teller.forget("pod ");
@@ -359,7 +367,7 @@ class Pass {
 			tookMs,
 		});
 		const toBegin = sound.claim || sound.waiting.some((each) => each.reasons.every((reason) => passing.includes(reason.kind)));
-		return { kind: "looked", summary, inFlight, toBegin };
+		return { kind: "looked", summary, inFlight, toBegin, unsure };
 	}
 
 	#summaryIsNews(before: ClusterSummary, summary: ClusterSummary, inFlight: boolean, at: Instant): boolean {

@@ -294,3 +294,19 @@ test("once one of several acts side by side has thrown, none is begun any more, 
 	assert.equal(underWay, 0);
 	assert.equal(begun, 3);
 });
+
+test("a look in which it could not be read who waits says so, and one in which that is forbidden does not wait for better", async () => {
+	const failing = (failure: "serverError" | "forbidden") =>
+		idleCluster({
+			listWaiting: async () => {
+				throw new CallError({ failure, doing: "listing sentinel pods that wait", answer: "no" });
+			},
+			clusterUid: async () => "uid",
+		});
+	const fleet = fleetOf({ passing: failing("serverError") });
+	const forbidden = fleetOf({ lasting: failing("forbidden") });
+	const first = (await round(fleet.world, fleet.worker, fleet.configuration)).results.get("passing");
+	assert.equal(first?.kind === "looked" && first.unsure, "listing sentinel pods that wait: no");
+	const other = (await round(forbidden.world, forbidden.worker, forbidden.configuration)).results.get("lasting");
+	assert.equal(other?.kind === "looked" && other.unsure, null);
+});
