@@ -27,8 +27,8 @@ export interface LocalTable {
 interface Note {
 	readonly azurite: number;
 	readonly port: number;
-	/** The scheduler that stops it. */
-	readonly scheduler: number;
+	/** Who uses it; the last one stops it. */
+	readonly schedulers: readonly number[];
 }
 
 /** Connects to an Azurite on this machine. */
@@ -57,7 +57,7 @@ async function isAzurite(port: number): Promise<boolean> {
 function readNote(file: string): Note | null {
 	try {
 		const note = JSON.parse(readFileSync(file, "utf8")) as Partial<Note>;
-		return typeof note.azurite === "number" && typeof note.port === "number" && typeof note.scheduler === "number" ? (note as Note) : null;
+		return typeof note.azurite === "number" && typeof note.port === "number" && Array.isArray(note.schedulers) ? (note as Note) : null;
 	} catch {
 		return null;
 	}
@@ -91,7 +91,7 @@ export async function localTable(folder: string): Promise<LocalTable> {
 	const port = (await free(usualPort)) ? usualPort : await anyPort();
 	const child = launch(folder, port);
 	if (child.pid === undefined) throw new Error(`starting Azurite with ${process.execPath}: it could not be started`);
-	const note: Note = { azurite: child.pid, port, scheduler: process.pid };
+	const note: Note = { azurite: child.pid, port, schedulers: [process.pid] };
 	// Before it answers: a run that is killed now leaves it behind, and the data can be opened once only.
 	writeFileSync(file, JSON.stringify(note));
 	await untilItAnswers(child, port, folder);
@@ -100,11 +100,10 @@ export async function localTable(folder: string): Promise<LocalTable> {
 }
 
 function joined(file: string, found: Note): LocalTable {
-	const orphan = !alive(found.scheduler);
-	const note = orphan ? { ...found, scheduler: process.pid } : found;
-	if (orphan) writeFileSync(file, JSON.stringify(note));
-	const whose = orphan ? "left behind by a killed run" : `shared with process ${found.scheduler}`;
-	return { connectionString: connectionStringOf(found.port), note: `table: Azurite on port ${found.port}, ${whose}`, stop: () => stop(file, note) };
+	const others = found.schedulers.filter(alive);
+	writeFileSync(file, JSON.stringify({ ...found, schedulers: [...others, process.pid] }));
+	const whose = others.length === 0 ? "left behind by a killed run" : `shared with process ${others.join(", ")}`;
+	return { connectionString: connectionStringOf(found.port), note: `table: Azurite on port ${found.port}, ${whose}`, stop: () => stop(file, found) };
 }
 
 /** Whether the Azurite of a note is there, also one that is still starting. One that is on its way out is waited for. */
@@ -118,9 +117,13 @@ async function answers(note: Note): Promise<boolean> {
 	return false;
 }
 
-/** Only the scheduler that the note names stops it: another may still be using it. */
+/** The last scheduler that the note names stops it: others may still be using it. */
 async function stop(file: string, note: Note): Promise<void> {
-	if (note.scheduler !== process.pid || readNote(file)?.scheduler !== process.pid) return;
+	const others = (readNote(file)?.schedulers ?? []).filter((pid) => pid !== process.pid && alive(pid));
+	if (others.length > 0) {
+		writeFileSync(file, JSON.stringify({ ...note, schedulers: others }));
+		return;
+	}
 	const endsAt = Date.now() + stopMs;
 	if (alive(note.azurite)) process.kill(note.azurite, "SIGINT");
 	while (alive(note.azurite) && Date.now() < endsAt) await wait(20);

@@ -227,6 +227,8 @@ class Pass {
 		for (const { key, why } of this.#ledger.unreadable) this.#teller.write("record.unreadable", { cluster: this.#cluster, row: key, why });
 		const input = look.planInput(view);
 		const sound = this.#sound(input, plan(input));
+		// As before an admission: a cluster that is dropped from the settings now is still recovered.
+		if (sound.adopted.length > 0) await this.#markInFlight();
 		if (!(await this.#commit(recoveryWrites(this.#ledger, sound)))) return { kind: "lost" };
 		this.#teller.moves(sound);
 		const unclaimable = sound.claim ? await this.#claim() : null;
