@@ -10,7 +10,7 @@ const suites: readonly { folder: string; concurrency: number; missing?: () => st
 	{ folder: "unit", concurrency: 2 },
 	{ folder: "contract", concurrency: 2 },
 	{ folder: "functions", concurrency: 1 },
-	{ folder: "real", concurrency: 2, missing: () => (process.env.KUBEBUILDER_ASSETS ? null : needControlPlane) },
+	{ folder: "real", concurrency: 3, missing: () => (process.env.KUBEBUILDER_ASSETS ? null : needControlPlane) },
 ];
 
 const parts = process.argv.slice(2);

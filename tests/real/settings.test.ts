@@ -159,7 +159,7 @@ describe("settings that shape a reboot", () => {
 	it("waits before the cordon, before the reboot and after the uncordon, and a soaking node keeps its room", async () => {
 		await newStory(scenario, { "a-1": 60, "a-2": 50 });
 		const since = Date.now();
-		const scheduler = await settled({ BEFORE_DRAIN: "2s", BEFORE_REBOOT: "2s", SOAK: "3s" });
+		const scheduler = await settled({ BEFORE_DRAIN: "3s", BEFORE_REBOOT: "3s", SOAK: "3s" });
 		const first = patches(scenario, "a-1", since);
 		const second = patches(scenario, "a-2", since);
 		const [cordonedAt = 0] = first;
@@ -167,9 +167,10 @@ describe("settings that shape a reboot", () => {
 		const secondCordonedAt = second[0] ?? 0;
 		const downAt = scenario.fleet.reboots().find((each) => each.node === "a-1" && each.at >= since)?.at ?? 0;
 		const admittedAt = Date.parse(scheduler.told("reboot.admitted", { node: "a-1" })[0]?.at ?? "");
-		assert.ok(cordonedAt - admittedAt >= 1_900, `BEFORE_DRAIN: ${cordonedAt - admittedAt} ms`);
-		assert.ok(downAt - cordonedAt >= 2_000, `BEFORE_REBOOT: ${downAt - cordonedAt} ms`);
-		assert.ok(secondCordonedAt - uncordonedAt >= 3_000 + 2_000, `SOAK and BEFORE_DRAIN of the next: ${secondCordonedAt - uncordonedAt} ms`);
+		// The table service tells whole seconds: a wait may be short by one, and the admission is told a moment after it was written.
+		assert.ok(cordonedAt - admittedAt >= 3_000 - 1_200, `BEFORE_DRAIN: ${cordonedAt - admittedAt} ms`);
+		assert.ok(downAt - cordonedAt >= 3_000 - 1_000, `BEFORE_REBOOT: ${downAt - cordonedAt} ms`);
+		assert.ok(secondCordonedAt - uncordonedAt >= 3_000 + 3_000 - 2_000, `SOAK and BEFORE_DRAIN of the next: ${secondCordonedAt - uncordonedAt} ms`);
 		assert.equal(scenario.fleet.marked.max(), 1);
 		await assertTidy(scenario);
 	});
