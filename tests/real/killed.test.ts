@@ -275,7 +275,7 @@ describe("a scheduler with the default table that is killed", () => {
 		await second.says("reboot.moved", { node, to: "draining" });
 		await second.kill();
 		assert.match(second.output, new RegExp(`^table: Azurite on port ${left.port}, left behind by a killed run$`, "m"));
-		assert.deepEqual({ ...noteOf(folder), scheduler: 0 }, { ...left, scheduler: 0 });
+		assert.deepEqual({ ...noteOf(folder), schedulers: [] }, { ...left, schedulers: [] });
 	});
 
 	it("goes on after the lease of the killed one, and leaves no Azurite running", async () => {
@@ -324,7 +324,7 @@ describe("all of it", () => {
 interface Note {
 	readonly azurite: number;
 	readonly port: number;
-	readonly scheduler: number;
+	readonly schedulers: readonly number[];
 }
 
 function noteOf(folder: string): Note | null {
