@@ -20,7 +20,7 @@ import {
 	type View,
 } from "../plan/model.ts";
 import { toAdopt } from "../plan/plan.ts";
-import { type ClusterTarget, poolScopes, type Settings } from "../plan/policy.ts";
+import { type ClusterTarget, poolScopes, type Settings, targetId } from "../plan/policy.ts";
 import { CallError } from "./call-error.ts";
 import { sideBySide } from "./perform.ts";
 import type { Clock, ClusterApi, Clusters } from "./world.ts";
@@ -293,7 +293,7 @@ export async function excuse(clusters: Clusters, target: ClusterTarget): Promise
 	try {
 		const aks = await clusters.aks(target);
 		if (aks.kind === "notManaged") return null;
-		if (aks.kind === "absent") return { why: "it does not exist in Azure (any more)", gone: true };
+		if (aks.kind === "absent") return { why: `it does not exist in Azure (any more): ${targetId(target)}`, gone: true };
 		if (aks.powerState !== "Running") return { why: `it is ${aks.powerState} in Azure`, gone: false };
 		return overStates.includes(aks.provisioningState) ? null : { why: `it is ${aks.provisioningState} in Azure`, gone: false };
 	} catch (error) {
