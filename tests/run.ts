@@ -16,9 +16,18 @@ const suites: readonly { folder: string; concurrency: number; missing?: () => st
 const parts = process.argv.slice(2);
 const totals = { passed: 0, failed: 0, skipped: 0 };
 
+/** Suites with properties in them. */
+const seeded: readonly string[] = ["unit", "contract"];
+
 async function runSuite(folder: string, concurrency: number, files: string[]): Promise<void> {
 	const counts = { passed: 0, failed: 0, skipped: 0 };
-	const stream = run({ files, concurrency, isolation: "process", timeout: 20 * 60_000 });
+	const stream = run({
+		files,
+		concurrency,
+		isolation: "process",
+		timeout: 20 * 60_000,
+		execArgv: seeded.includes(folder) ? ["--import", "./tests/property-seed.ts"] : [],
+	});
 	stream.on("test:pass", (event) => {
 		if (event.details.type === "suite") return;
 		if (event.skip !== undefined) counts.skipped++;
