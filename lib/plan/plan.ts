@@ -6,6 +6,7 @@ import { adopt } from "./adoption.ts";
 import { explainCause } from "./explain.ts";
 import { afterEnd, memoryOf, reconsidered, refreshed } from "./memory.ts";
 import type { Control, EndedReboot, Instant, NodeFacts, NodeMemory, Reboot, SentinelDaemonSet, View } from "./model.ts";
+import { patchTimeoutMs } from "./phases.ts";
 import { type ClusterTarget, covers, policyFor, poolScopes, type SettingProblem, type Settings, targetId, windowsFor } from "./policy.ts";
 import type { Reason } from "./reasons.ts";
 import { type RebootView, type Stepped, step } from "./step.ts";
@@ -191,7 +192,7 @@ function admitted(input: PlanInput, waiting: WaitingNode, facts: NodeFacts, numb
 		admittedAt: at,
 		phase: "cordoning",
 		phaseSince: at,
-		deadlineAt: at + policy.beforeDrainMs + 120_000,
+		deadlineAt: at + policy.beforeDrainMs + patchTimeoutMs,
 		deadlinePutOff: false,
 		notBefore: at + policy.beforeDrainMs,
 		ending: null,

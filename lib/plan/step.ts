@@ -134,17 +134,26 @@ function readyDaemonPods(pods: readonly PodFacts[]): readonly DaemonPod[] {
 	);
 }
 
-function stepDraining(reboot: Reboot, node: NodeFacts, view: RebootView): Next {
+/**
+ * Somebody has taken the node, or its cordon, from us: it is theirs. `uncordoned`: the end where somebody only uncordoned it; null: the
+ * reboot goes on, and the mark is removed at the end.
+ */
+function takenFromUs(reboot: Reboot, node: NodeFacts, uncordoned: "cancelled" | "released" | null): Next | null {
 	switch (holdOn(node, reboot)) {
 		case "unmarked":
 			return bringBack("released", { kind: "markRemoved" });
-		case "uncordoned":
-			return bringBack("cancelled", { kind: "uncordonedByOthers", phase: "draining" });
 		case "handedOver":
 			return bringBack("released", { kind: "handedOver", managers: node.unschedulableManagers });
+		case "uncordoned":
+			return uncordoned === null ? null : bringBack(uncordoned, { kind: "uncordonedByOthers", phase: reboot.phase });
 		case "ours":
-			break;
+			return null;
 	}
+}
+
+function stepDraining(reboot: Reboot, node: NodeFacts, view: RebootView): Next {
+	const taken = takenFromUs(reboot, node, "cancelled");
+	if (taken !== null) return taken;
 	const early = beforeTheAsk(reboot, node, view);
 	if (early !== null) return early;
 	const left = podsThatMustLeave(reboot, view);
@@ -233,15 +242,8 @@ export function rebootPodName(bootId: string, ask: number): string {
 }
 
 function stepRebooting(reboot: Reboot, node: NodeFacts, view: RebootView): Next {
-	switch (holdOn(node, reboot)) {
-		case "unmarked":
-			return bringBack("released", { kind: "markRemoved" });
-		case "handedOver":
-			return bringBack("released", { kind: "handedOver", managers: node.unschedulableManagers });
-		case "uncordoned":
-		case "ours":
-			break;
-	}
+	const taken = takenFromUs(reboot, node, null);
+	if (taken !== null) return taken;
 	const firstAt = firstAskAt(reboot);
 	if (node.bootId !== "" && node.bootId !== reboot.bootId) return booted(reboot, node, view, firstAt);
 	if (due(reboot, view)) {
@@ -291,15 +293,8 @@ export function daemonPodsMissing(reboot: Reboot, view: RebootView): readonly st
 }
 
 function stepRejoining(reboot: Reboot, node: NodeFacts, view: RebootView): Next {
-	switch (holdOn(node, reboot)) {
-		case "unmarked":
-			return bringBack("released", { kind: "markRemoved" });
-		case "handedOver":
-			return bringBack("released", { kind: "handedOver", managers: node.unschedulableManagers });
-		case "uncordoned":
-		case "ours":
-			break;
-	}
+	const taken = takenFromUs(reboot, node, null);
+	if (taken !== null) return taken;
 	const askedByUs = reboot.asks.length > 0;
 	const end: End = askedByUs ? "done" : "notNeeded";
 	const missing = daemonPodsMissing(reboot, view);
@@ -341,16 +336,8 @@ function stepSoaking(reboot: Reboot, node: NodeFacts, view: RebootView): Next {
 }
 
 function stepStuck(reboot: Reboot, node: NodeFacts, view: RebootView): Next {
-	switch (holdOn(node, reboot)) {
-		case "unmarked":
-			return bringBack("released", { kind: "markRemoved" });
-		case "uncordoned":
-			return bringBack("released", { kind: "uncordonedByOthers", phase: "stuck" });
-		case "handedOver":
-			return bringBack("released", { kind: "handedOver", managers: node.unschedulableManagers });
-		case "ours":
-			break;
-	}
+	const taken = takenFromUs(reboot, node, "released");
+	if (taken !== null) return taken;
 	if (!node.ready) return stay;
 	if (node.bootId !== "" && node.bootId !== reboot.bootId) {
 		const rebooted = { at: view.at, bootId: node.bootId, kernelVersion: node.kernelVersion };

@@ -15,7 +15,12 @@ export function sameTarget(one: ClusterTarget, other: ClusterTarget): boolean {
 
 export async function readFleet(table: Table): Promise<ReadonlyMap<string, FleetRow>> {
 	const { rows } = await table.query(fleetPartition);
-	return new Map(rows.flatMap((row) => (fleetOf(row) === null ? [] : [[row.key, fleetOf(row) as FleetRow]])));
+	return new Map(
+		rows.flatMap((row) => {
+			const read = fleetOf(row);
+			return read === null ? [] : [[row.key, read] as const];
+		}),
+	);
 }
 
 export type FleetWrite = { readonly kind: "written"; readonly row: FleetRow } | { readonly kind: "overtaken"; readonly row: FleetRow | null };
