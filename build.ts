@@ -13,13 +13,13 @@ const banner = [
 	"const __bundleDirname = import.meta.dirname;",
 ].join("\n");
 
-/** Replaces what is in the directory. */
-export async function buildApp(directory: string): Promise<void> {
-	await rm(directory, { recursive: true, force: true });
-	await mkdir(directory, { recursive: true });
+/** Bundles a program as the function app is bundled. */
+export async function bundle(entryPoint: string, outfile: string): Promise<void> {
 	await build({
-		entryPoints: [join(root, "functions", "main.ts")],
-		outfile: join(directory, "main.js"),
+		// The names of sources in it do not depend on where it was called.
+		absWorkingDir: root,
+		entryPoints: [entryPoint],
+		outfile,
 		bundle: true,
 		platform: "node",
 		target: "node24",
@@ -35,6 +35,13 @@ export async function buildApp(directory: string): Promise<void> {
 		legalComments: "eof",
 		logLevel: "warning",
 	});
+}
+
+/** Replaces what is in the directory. */
+export async function buildApp(directory: string): Promise<void> {
+	await rm(directory, { recursive: true, force: true });
+	await mkdir(directory, { recursive: true });
+	await bundle(join(root, "functions", "main.ts"), join(directory, "main.js"));
 	const { name, version } = JSON.parse(await readFile(join(root, "package.json"), "utf8")) as { name: string; version: string };
 	const manifest = { name, version, private: true, type: "module", main: "main.js" };
 	await writeFile(join(directory, "package.json"), `${JSON.stringify(manifest, null, "\t")}\n`);

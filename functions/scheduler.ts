@@ -1,9 +1,10 @@
 // What one process of the function app has once: the settings, the world and the worker. All of it is made when it is first used: whatever
 // is wrong fails an invocation, which people see, and never the loading of the app, which would leave them with "no functions found".
 import type { Environment } from "../lib/azure/identity.ts";
+import type { DoctorWorld } from "../lib/doctor/ports.ts";
 import { type Round, round, roundLimits } from "../lib/tick/round.ts";
-import type { JournalSink, Table } from "../lib/tick/world.ts";
-import { configurationOf, type Wiring, wire } from "./world.ts";
+import type { JournalSink, Table, World } from "../lib/tick/world.ts";
+import { configurationOf, doctorWorldOf, type Wiring, wire } from "./world.ts";
 
 /** Lines are written to the journal of an invocation; outside of one there are none. */
 const noInvocation: JournalSink = { write() {} };
@@ -23,9 +24,18 @@ export class Scheduler {
 		return this.#configuration;
 	}
 
-	/** Throws, without a key in the message, where the settings name no table. */
+	/** Throws, without a key in the message, where the settings name no table. Its journal is that of no invocation. */
+	get world(): World {
+		return this.#wired().world;
+	}
+
+	/** Throws as `world` does. */
+	get doctorWorld(): DoctorWorld {
+		return doctorWorldOf(this.#wired());
+	}
+
 	get table(): Table {
-		return this.#wired().world.table;
+		return this.world.table;
 	}
 
 	/**

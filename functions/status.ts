@@ -1,8 +1,10 @@
 // The page: the fleet as the table has it.
 import type { app, HttpRequest, HttpResponseInit, InvocationContext } from "@azure/functions";
 import { answerStatus, type FleetRead, readStatusRows } from "../lib/status/answer.ts";
-import { CallError, messageOf } from "../lib/tick/call-error.ts";
+import { aboutOf } from "../lib/status/status.ts";
+import { messageOf } from "../lib/tick/call-error.ts";
 import type { Table } from "../lib/tick/world.ts";
+import { askedOf } from "./asked.ts";
 import type { Scheduler } from "./scheduler.ts";
 
 export function registerStatus(to: Pick<typeof app, "http">, scheduler: Scheduler): void {
@@ -10,25 +12,17 @@ export function registerStatus(to: Pick<typeof app, "http">, scheduler: Schedule
 }
 
 async function status(scheduler: Scheduler, request: HttpRequest, context: InvocationContext): Promise<HttpResponseInit> {
-	const { clusters, problems, settings } = scheduler.configuration;
-	const fleet = await read(scheduler);
+	const fleet = await fleetOf(scheduler);
 	if (fleet.kind === "unreadable") context.error(`status: ${fleet.why}`);
-	const about = { clusters: clusters.map(({ name }) => name), problems, dryRun: settings?.dryRun === true };
-	const { status, headers, body } = answerStatus({ accept: request.headers.get("accept"), format: request.query.get("format") }, fleet, about);
-	return { status, headers, body };
+	return { ...answerStatus(await askedOf(request), fleet, aboutOf(scheduler.configuration)) };
 }
 
-async function read(scheduler: Scheduler): Promise<FleetRead> {
+export async function fleetOf(scheduler: Scheduler): Promise<FleetRead> {
 	let table: Table;
 	try {
 		table = scheduler.table;
 	} catch (error) {
 		return { kind: "unreadable", why: messageOf(error) };
 	}
-	try {
-		return await readStatusRows(table);
-	} catch (error) {
-		if (!(error instanceof CallError)) throw error;
-		return { kind: "unreadable", why: error.message };
-	}
+	return await readStatusRows(table);
 }

@@ -1,11 +1,13 @@
 // The timer: one round over every cluster.
 import type { app, InvocationContext, Timer } from "@azure/functions";
 import type { Environment } from "../lib/azure/identity.ts";
+import { explainProblem } from "../lib/plan/explain.ts";
 import type { SettingProblem } from "../lib/plan/policy.ts";
 import { settingDefaults } from "../lib/settings/defaults.ts";
 import { schedule } from "../lib/settings/values.ts";
 import { messageOf } from "../lib/tick/call-error.ts";
 import { Journal } from "../lib/tick/journal.ts";
+import { journalText } from "../lib/tick/journal-text.ts";
 import { type Round, roundLimits } from "../lib/tick/round.ts";
 import type { JournalSink } from "../lib/tick/world.ts";
 import type { Scheduler } from "./scheduler.ts";
@@ -43,7 +45,7 @@ async function tick(scheduler: Scheduler, timer: Timer, context: InvocationConte
 }
 
 function settingsError(problems: readonly SettingProblem[]): Error {
-	const told = problems.map(({ setting, part, expected }) => `${setting}: ${JSON.stringify(part)}, expected ${expected}`);
+	const told = problems.map(explainProblem);
 	return new Error(`${told.length === 1 ? "1 problem" : `${told.length} problems`} in the settings: ${told.join("; ")}`);
 }
 
@@ -58,11 +60,13 @@ function failingError(failing: Round["failing"]): AggregateError {
 }
 
 /** A line of JSON for each event: the worker passes on one text, and queries take it apart again. */
-function journalOf(context: InvocationContext): JournalSink {
+export function journalOf(context: InvocationContext): JournalSink {
 	return {
 		write(line) {
-			const text = JSON.stringify(line);
+			const text = journalText(line);
 			switch (line.level) {
+				case "debug":
+					return context.debug(text);
 				case "info":
 					return context.log(text);
 				case "warning":

@@ -8,8 +8,10 @@ import { AksClusters, type AksClustersOptions } from "../lib/azure/clusters.ts";
 import { type ClusterCredential, connectionOf } from "../lib/azure/credentials.ts";
 import { type Environment, identityOf } from "../lib/azure/identity.ts";
 import { openTable } from "../lib/azure/table.ts";
+import type { CredentialKind, DoctorWorld, Probes } from "../lib/doctor/ports.ts";
 import { openCluster } from "../lib/kubernetes/client.ts";
 import { type Credential, type CredentialSource, kubeconfigSource } from "../lib/kubernetes/credentials.ts";
+import { probeCluster } from "../lib/kubernetes/probe.ts";
 import { type ClusterTarget, targetId } from "../lib/plan/policy.ts";
 import { fallbackSettings } from "../lib/settings/fallback.ts";
 import { withoutSecrets } from "../lib/settings/secrets.ts";
@@ -26,6 +28,8 @@ const callTimeoutMs = 10_000;
 export interface Wiring {
 	readonly world: World;
 	readonly worker: Worker;
+	/** For the doctor. */
+	readonly probes: Probes;
 }
 
 export interface WiringOptions {
@@ -61,12 +65,17 @@ export function configurationOf(env: Environment): Configuration & { readonly st
 /** The world as the environment names it. Nothing is connected before it is used. Throws where the settings name no table. */
 export function wire(env: Environment, stateTable: string, options: WiringOptions): Wiring {
 	const { table, owner } = openTable(env, stateTable, options.dataFolder === undefined ? {} : { dataFolder: options.dataFolder });
-	const clusters = clustersOf(env, options);
+	const { clusters, probes } = clustersOf(env, options);
 	const worker = new Worker(randomUUID(), owner);
-	return { world: { clock, ids: { next: randomUUID }, table, clusters, journal: options.journal }, worker };
+	return { world: { clock, ids: { next: randomUUID }, table, clusters, journal: options.journal }, worker, probes };
 }
 
-function clustersOf(env: Environment, options: WiringOptions): Clusters {
+export function doctorWorldOf({ world, worker, probes }: Wiring): DoctorWorld {
+	const { table, clusters, ids } = world;
+	return { table, clusters, ids, probes, us: worker.us, now: Date.now };
+}
+
+function clustersOf(env: Environment, options: WiringOptions): { readonly clusters: Clusters; readonly probes: Probes } {
 	let aks: AksClusters | null = null;
 	const arm = (): AksClusters => {
 		const read = readArmUrl(env);
@@ -75,17 +84,14 @@ function clustersOf(env: Environment, options: WiringOptions): Clusters {
 		aks ??= new AksClusters({ credential: options.arm?.credential ?? identityOf(env), ...address, ...options.arm });
 		return aks;
 	};
+	const sourceOf = (target: ClusterTarget, remembered?: Connection) =>
+		target.kind === "aks" ? aksSource(arm(), target, remembered) : kubeconfigSource(options.kubeconfig ?? join(homedir(), ".kube", "config"), target.context);
+	const session = { version, callTimeoutMs };
 	const open = new Map<string, ClusterApi>();
-	return {
+	const clusters: Clusters = {
 		open(target, remembered) {
 			const id = targetId(target);
-			const known = open.get(id);
-			if (known !== undefined) return known;
-			const source =
-				target.kind === "aks"
-					? aksSource(arm(), target, remembered)
-					: kubeconfigSource(options.kubeconfig ?? join(homedir(), ".kube", "config"), target.context);
-			const api = openCluster(source, { version, callTimeoutMs });
+			const api = open.get(id) ?? openCluster(sourceOf(target, remembered), session);
 			open.set(id, api);
 			return api;
 		},
@@ -93,6 +99,21 @@ function clustersOf(env: Environment, options: WiringOptions): Clusters {
 			return target.kind === "aks" ? arm().aks(target) : { kind: "notManaged" };
 		},
 	};
+	const probes: Probes = {
+		async inArm(target) {
+			return target.kind === "aks" ? arm().inArm(target) : null;
+		},
+		of(target) {
+			const source = sourceOf(target);
+			const credential = async (): Promise<CredentialKind> => {
+				const { auth, byPlugin } = await source.credential();
+				if (target.kind === "aks") return (await arm().credentials(target)).auth.kind === "entra" ? "entra" : "local";
+				return byPlugin === true ? "plugin" : auth.kind;
+			};
+			return { credential, ...probeCluster(source, session) };
+		},
+	};
+	return { clusters, probes };
 }
 
 /** How an AKS cluster is reached: server and CA from ARM (or remembered), and the identity's token or the cluster's own credential. */

@@ -2,10 +2,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { rm } from "node:fs/promises";
-import { connect, createServer } from "node:net";
 import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { connectionStringOf, devKey } from "../lib/local/azurite.ts";
+import { freePort, isListening } from "./ports.ts";
 
 export interface Azurite {
 	readonly connectionString: string;
@@ -24,34 +24,11 @@ export interface AzuriteOptions {
 	readonly removeDir?: boolean;
 }
 
-/** A port that was free a moment ago. */
-export async function freePort(): Promise<number> {
-	const server = createServer().listen(0, "127.0.0.1");
-	await once(server, "listening");
-	const address = server.address();
-	server.close();
-	await once(server, "close");
-	if (address === null || typeof address === "string") throw new Error("finding a free port: the server has no port");
-	return address.port;
-}
-
-async function accepts(port: number): Promise<boolean> {
-	const socket = connect(port, "127.0.0.1");
-	try {
-		await once(socket, "connect");
-		return true;
-	} catch {
-		return false;
-	} finally {
-		socket.destroy();
-	}
-}
-
 async function untilListening(child: ChildProcess, port: number, output: () => string): Promise<void> {
-	const endsAt = Date.now() + 60_000;
+	const endsAt = Date.now() + 180_000;
 	while (Date.now() < endsAt) {
 		if (child.exitCode !== null || child.signalCode !== null) break;
-		if (await accepts(port)) return;
+		if (await isListening(port)) return;
 		await wait(50);
 	}
 	child.kill("SIGKILL");

@@ -1,5 +1,5 @@
 // Loaded before the unit and contract tests: properties draw from a seed of the commit, so that a red run stays red when it is repeated,
-// and every commit tries other values. `SEED=N npm test` names another one; a file run by itself draws at random.
+// and every commit tries other values; so do the simulation's worlds. `SEED=N npm test` names another one; a file run by itself draws at random.
 import { execFileSync } from "node:child_process";
 import fc from "fast-check";
 
@@ -13,4 +13,6 @@ function seedOfCommit(): number {
 	}
 }
 
-fc.configureGlobal({ seed: process.env.SEED === undefined ? seedOfCommit() : Number(process.env.SEED) });
+export const seed = process.env.SEED === undefined ? seedOfCommit() : Number(process.env.SEED);
+
+fc.configureGlobal({ seed });

@@ -3,21 +3,36 @@
 import { globSync } from "node:fs";
 import { run } from "node:test";
 import { spec } from "node:test/reporters";
+import { chromiumPath, noChromium } from "./browser/chromium.ts";
+import { realNodeMissing } from "./node/machine.ts";
 
 const needControlPlane = "KUBEBUILDER_ASSETS is not set: a real kube-apiserver and etcd are needed";
 /** Folders under tests/ in the order in which they run; those with a condition are skipped, by name, where it does not hold. */
 const suites: readonly { folder: string; concurrency: number; missing?: () => string | null }[] = [
 	{ folder: "unit", concurrency: 2 },
+	{ folder: "simulation", concurrency: 1 },
 	{ folder: "contract", concurrency: 2 },
 	{ folder: "functions", concurrency: 1 },
+	{ folder: "local", concurrency: 1 },
+	{ folder: "infra", concurrency: 2 },
+	{ folder: "demo", concurrency: 2 },
+	{ folder: "browser", concurrency: 2, missing: () => (chromiumPath() === null ? noChromium : null) },
 	{ folder: "real", concurrency: 3, missing: () => (process.env.KUBEBUILDER_ASSETS ? null : needControlPlane) },
+	{ folder: "node", concurrency: 1, missing: () => (process.env.KUBEBUILDER_ASSETS ? realNodeMissing() : needControlPlane) },
 ];
 
 const parts = process.argv.slice(2);
 const totals = { passed: 0, failed: 0, skipped: 0 };
+/** Said again at the end: a red run is long, and its reader begins with the last lines. */
+const failures: string[] = [];
 
 /** Suites with properties in them. */
 const seeded: readonly string[] = ["unit", "contract"];
+
+function reasonOf(error: Error): string {
+	const cause = error.cause instanceof Error ? (error.cause.stack ?? error.cause.message) : (error.cause ?? error.message);
+	return String(cause).split("\n").slice(0, 30).join("\n");
+}
 
 async function runSuite(folder: string, concurrency: number, files: string[]): Promise<void> {
 	const counts = { passed: 0, failed: 0, skipped: 0 };
@@ -35,6 +50,9 @@ async function runSuite(folder: string, concurrency: number, files: string[]): P
 	});
 	stream.on("test:fail", (event) => {
 		if (event.details.type !== "suite") counts.failed++;
+		// A suite that failed by its tests alone has nothing to add to them; one whose `before` failed is the only one that knows why.
+		else if ((event.details.error as { failureType?: string }).failureType === "subtestsFailed") return;
+		failures.push(`failed: ${event.file ?? folder}: ${event.name}\n${reasonOf(event.details.error)}`);
 	});
 	const report = stream.compose(new spec());
 	for await (const chunk of report) process.stdout.write(chunk);
@@ -56,6 +74,7 @@ for (const { folder, concurrency, missing } of suites) {
 	}
 }
 
+for (const failure of failures) console.log(failure);
 console.log(`${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`);
 if (totals.passed === 0 && totals.failed === 0) console.error("no test ran: no file matches");
 process.exit(totals.failed > 0 || totals.passed === 0 ? 1 : 0);

@@ -174,7 +174,7 @@ request() {
 	fi
 	set -- --request "$@"
 	printf 'header = "Authorization: Bearer %s"\n' "$token" |
-		curl --disable --config - --silent --show-error --noproxy '*' --cacert "$credentials/ca.crt" --connect-timeout 5 --max-time 15 \
+		curl --disable --config - --silent --show-error --noproxy '*' --cacert "$credentials/ca.crt" --max-time 30 \
 			--user-agent aks-reboot-scheduler-sentinel --header 'Accept: application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io' \
 			--output "$state/answer" --write-out '%{http_code}' "$@" "$pod_url" >"$state/status" 2>"$state/error" &
 	await $!

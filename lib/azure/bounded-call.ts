@@ -7,13 +7,15 @@ export interface Bounds extends CallContext {
 	readonly limitMs: number;
 	/** How often a call that failed for a passing reason is repeated. 0 for writes: a repeat would turn success into a conflict. */
 	readonly retries: number;
+	/** A service that throttles is not waited for: the caller comes back by itself, and waiting would keep others from theirs. */
+	readonly leaveThrottled?: boolean;
 }
 
 const firstDelayMs = 250;
 
 /** How long to wait before the next try, or null when there is none. */
-function retryDelayMs(failed: CallError, tried: number, retries: number): number | null {
-	if (tried >= retries) return null;
+function retryDelayMs(failed: CallError, tried: number, { retries, leaveThrottled }: Bounds): number | null {
+	if (tried >= retries || (leaveThrottled === true && failed.failure === "throttled")) return null;
 	const passing = failed.failure === "throttled" || failed.failure === "serverError" || failed.failure === "unreachable";
 	return passing ? (failed.retryAfterMs ?? firstDelayMs * 2 ** tried) : null;
 }
@@ -61,7 +63,7 @@ export async function boundedCall<T>(bounds: Bounds, attempt: (signal: AbortSign
 				return await orAborted(attempt(controller.signal), controller.signal);
 			} catch (error) {
 				const failed = controller.signal.aborted ? timedOut(bounds) : toCallError(error, bounds);
-				const delayMs = retryDelayMs(failed, tried, bounds.retries);
+				const delayMs = retryDelayMs(failed, tried, bounds);
 				if (delayMs === null || performance.now() + delayMs >= endsAt) throw failed;
 				await wait(delayMs);
 			}

@@ -1,6 +1,7 @@
 // The ARM half of the `Clusters` port: what state a cluster is in, and the way to its API server.
 import { ContainerServiceClient, type ContainerServiceClientOptionalParams, type ManagedCluster } from "@azure/arm-containerservice";
 import type { TokenCredential } from "@azure/identity";
+import type { ClusterInArm } from "../doctor/ports.ts";
 import type { AksFacts } from "../plan/model.ts";
 import type { ClusterTarget } from "../plan/policy.ts";
 import { CallError } from "../tick/call-error.ts";
@@ -48,11 +49,11 @@ interface Entry {
 	/** One call at once. */
 	readonly gate: Gate;
 	credential?: { readonly value: ClusterCredential; readonly renewAt: number };
-	facts?: { readonly value: AksFacts; readonly readAt: number };
+	inArm?: { readonly value: ClusterInArm; readonly readAt: number };
 	/** A remembered connection turned out wrong: ARM is asked. */
 	distrusted: boolean;
 	fetchingCredential?: Promise<ClusterCredential>;
-	fetchingFacts?: Promise<AksFacts>;
+	fetchingInArm?: Promise<ClusterInArm>;
 }
 
 /** AKS clusters through ARM, for the whole fleet. One per process: limits and caches are shared by what it serves. */
@@ -78,14 +79,23 @@ export class AksClusters {
 	 * @throws CallError
 	 */
 	async aks(target: ClusterTarget): Promise<AksFacts> {
-		if (target.kind !== "aks") return { kind: "notManaged" };
+		return (await this.inArm(target))?.facts ?? { kind: "notManaged" };
+	}
+
+	/**
+	 * The same, with what only people want to know of it; null: it is reached by a kubeconfig.
+	 *
+	 * @throws CallError
+	 */
+	async inArm(target: ClusterTarget): Promise<ClusterInArm | null> {
+		if (target.kind !== "aks") return null;
 		const entry = this.#entryOf(target);
 		const maxAgeMs = this.#options.factsMaxAgeMs ?? defaultFactsMaxAgeMs;
-		if (entry.facts !== undefined && this.#now() - entry.facts.readAt < maxAgeMs) return entry.facts.value;
-		entry.fetchingFacts ??= this.#fetchFacts(target, entry).finally(() => {
-			delete entry.fetchingFacts;
+		if (entry.inArm !== undefined && this.#now() - entry.inArm.readAt < maxAgeMs) return entry.inArm.value;
+		entry.fetchingInArm ??= this.#fetchInArm(target, entry).finally(() => {
+			delete entry.fetchingInArm;
 		});
-		return await entry.fetchingFacts;
+		return await entry.fetchingInArm;
 	}
 
 	/**
@@ -143,17 +153,18 @@ export class AksClusters {
 		return entry;
 	}
 
-	async #fetchFacts(target: AksTarget, entry: Entry): Promise<AksFacts> {
+	async #fetchInArm(target: AksTarget, entry: Entry): Promise<ClusterInArm> {
 		const doing = `reading cluster ${target.name} from ARM`;
-		const value = await this.#call(target, entry, doing, "get", async (client, abortSignal): Promise<AksFacts> => {
+		const value = await this.#call(target, entry, doing, "get", async (client, abortSignal): Promise<ClusterInArm> => {
 			try {
-				return factsOf(doing, await client.managedClusters.get(target.resourceGroup, target.resourceName, { abortSignal }));
+				const cluster = await client.managedClusters.get(target.resourceGroup, target.resourceName, { abortSignal });
+				return { facts: factsOf(doing, cluster), nodeOsChannel: cluster.autoUpgradeProfile?.nodeOSUpgradeChannel ?? null };
 			} catch (error) {
-				if (statusOf(error) === 404 && absentCodes.has(serviceCode(error) ?? "")) return { kind: "absent" };
+				if (statusOf(error) === 404 && absentCodes.has(serviceCode(error) ?? "")) return { facts: { kind: "absent" }, nodeOsChannel: null };
 				throw error;
 			}
 		});
-		entry.facts = { value, readAt: this.#now() };
+		entry.inArm = { value, readAt: this.#now() };
 		return value;
 	}
 
@@ -175,7 +186,7 @@ export class AksClusters {
 		request: (client: ContainerServiceClient, signal: AbortSignal) => Promise<T>,
 	): Promise<T> {
 		const advice = (status: number | null, code: string | null): string | undefined => adviceOf(target, right, status, code);
-		const bounds = { doing, write: false, advice, limitMs: this.#options.limitMs ?? defaultLimitMs, retries };
+		const bounds = { doing, write: false, advice, limitMs: this.#options.limitMs ?? defaultLimitMs, retries, leaveThrottled: true };
 		return boundedCall(bounds, (signal) =>
 			entry.gate.pass(signal, () =>
 				this.#gate.pass(signal, async () => {

@@ -3,15 +3,16 @@ import { PatchStrategy, setHeaderOptions, type V1Lease, type V1Node, type V1Obje
 import { type DaemonSetRef, fieldManager, type NodeFacts, namespace, type OwnerSeen, type PodFacts, type SentinelDaemonSet } from "../plan/model.ts";
 import { rebootPodName } from "../plan/step.ts";
 import { CallError } from "../tick/call-error.ts";
-import type { ClusterApi, Connection, EvictionAnswer, NodePatch, PodRef, RebootPodSpec } from "../tick/world.ts";
+import type { ClusterApi, Connection, EvictionAnswer, NodeEvent, NodePatch, PodRef, RebootPodSpec } from "../tick/world.ts";
 import type { CredentialSource } from "./credentials.ts";
 import { ofKind, required } from "./errors.ts";
+import { eventOf, eventsNamespace } from "./events.ts";
 import { type EvictionOptions, evict } from "./evictions.ts";
 import { nodeFacts, nodeMetadata, nodePatchBody } from "./nodes.ts";
 import { listPages } from "./pages.ts";
-import { podFacts } from "./pods.ts";
+import { podFacts, waitingPod, waitingSelector } from "./pods.ts";
 import { asksTheSame, rebootPod } from "./reboot-pod.ts";
-import { sentinelDaemonSet, sentinelName, sentinelPod, waitingSelector } from "./sentinel.ts";
+import { sentinelDaemonSet, sentinelName } from "./sentinel.ts";
 import { Session, type SessionOptions } from "./session.ts";
 
 const ownerLease = "owner";
@@ -38,13 +39,17 @@ class Cluster implements ClusterApi {
 		return this.#source.connection();
 	}
 
-	listWaiting() {
-		return listPages(this.#session, {
+	async listWaiting() {
+		const found = await listPages(this.#session, {
 			doing: "listing sentinel pods that wait",
 			kinds: ["PodList"],
 			fetchPage: ({ core }, page) => core.listNamespacedPod({ namespace, labelSelector: waitingSelector, ...page }),
-			reduce: sentinelPod,
+			reduce: waitingPod,
 		});
+		return {
+			sentinels: found.flatMap((each) => (each.kind === "sentinel" ? [each.pod] : [])),
+			rebootPods: found.flatMap((each) => (each.kind === "reboot" ? [each.pod] : [])),
+		};
 	}
 
 	async sentinelDaemonSet(): Promise<SentinelDaemonSet | "absent"> {
@@ -209,6 +214,17 @@ class Cluster implements ClusterApi {
 		} catch (error) {
 			if (!hasFailure(error, "conflict")) throw error;
 			await this.#assertSameAsk(doing, spec, error);
+		}
+	}
+
+	async createEvent(event: NodeEvent, aborted: AbortSignal): Promise<void> {
+		const request = { namespace: eventsNamespace, body: eventOf(event), fieldManager };
+		try {
+			await this.#session.write(`creating an event about node ${event.node}`, async ({ eventsUntil }) =>
+				ofKind(await eventsUntil(aborted).createNamespacedEvent(request), "Event"),
+			);
+		} catch (error) {
+			if (!hasFailure(error, "conflict")) throw error;
 		}
 	}
 

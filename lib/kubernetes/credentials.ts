@@ -21,6 +21,8 @@ export interface Credential {
 	readonly tlsServerName?: string;
 	readonly skipTlsVerify?: boolean;
 	readonly proxyUrl?: string;
+	/** An exec plugin gave it. */
+	readonly byPlugin?: boolean;
 }
 
 export interface CredentialSource {
@@ -83,6 +85,7 @@ async function resolve(config: KubeConfig): Promise<Credential> {
 		...(cluster.tlsServerName ? { tlsServerName: cluster.tlsServerName } : {}),
 		...(cluster.skipTLSVerify ? { skipTlsVerify: true } : {}),
 		...(cluster.proxyUrl ? { proxyUrl: cluster.proxyUrl } : {}),
+		...(config.getCurrentUser()?.exec === undefined ? {} : { byPlugin: true }),
 	};
 }
 

@@ -98,38 +98,47 @@ function budgetName(message: string): readonly string[] {
 	return name === undefined ? [] : [name];
 }
 
+type Successor = { readonly kind: "gone" } | { readonly kind: "there"; readonly pod: V1Pod } | { readonly kind: "unknown"; readonly why: string };
+
 /** Our pod as it is now. `unknown`: it could not be read, which never counts as gone. */
-async function successor(session: Session, pod: PodRef): Promise<{ kind: "gone" } | { kind: "there"; pod: V1Pod } | { kind: "unknown" }> {
+async function successor(session: Session, pod: PodRef): Promise<Successor> {
 	try {
 		const found = await session.read(`reading pod ${pod.namespace}/${pod.name}`, async ({ core }) =>
 			ofKind(await core.readNamespacedPod({ name: pod.name, namespace: pod.namespace }), "Pod"),
 		);
 		return found.metadata?.uid === pod.uid ? { kind: "there", pod: found } : { kind: "gone" };
 	} catch (error) {
-		return error instanceof CallError && error.failure === "notFound" ? { kind: "gone" } : { kind: "unknown" };
+		if (!(error instanceof CallError)) throw error;
+		return error.failure === "notFound" ? { kind: "gone" } : { kind: "unknown", why: error.message };
 	}
 }
 
+/** The names of the budgets help a person; that they cannot be read does not make the answer another, and is said instead. */
 async function twoBudgets(session: Session, pod: PodRef, message: string): Promise<EvictionAnswer> {
 	const found = await successor(session, pod);
-	if (found.kind === "gone") return { kind: "gone" };
-	const labels = found.kind === "there" ? (found.pod.metadata?.labels ?? {}) : null;
-	const budgets = labels === null ? [] : await budgetNames(session, pod.namespace, labels);
-	return { kind: "twoBudgets", budgets, message };
+	switch (found.kind) {
+		case "gone":
+			return found;
+		case "unknown":
+			return { kind: "twoBudgets", budgets: [], message: `which they are is not known: ${found.why}` };
+		case "there":
+			try {
+				return { kind: "twoBudgets", budgets: await budgetNames(session, pod.namespace, found.pod.metadata?.labels ?? {}), message };
+			} catch (error) {
+				if (!(error instanceof CallError)) throw error;
+				return { kind: "twoBudgets", budgets: [], message: `which they are is not known: ${error.message}` };
+			}
+		default:
+			return found satisfies never;
+	}
 }
 
-/** Their names help a person; that they cannot be listed does not make the answer another. */
 async function budgetNames(session: Session, namespace: string, labels: Readonly<Record<string, string>>): Promise<readonly string[]> {
-	try {
-		const budgets = await listPages<V1PodDisruptionBudget, V1PodDisruptionBudget>(session, {
-			doing: `listing disruption budgets of namespace ${namespace}`,
-			kinds: ["PodDisruptionBudgetList"],
-			fetchPage: ({ policy }, page) => policy.listNamespacedPodDisruptionBudget({ namespace, ...page }),
-			reduce: (budget) => budget,
-		});
-		return budgetsOf(budgets, labels);
-	} catch (error) {
-		if (error instanceof CallError) return [];
-		throw error;
-	}
+	const budgets = await listPages<V1PodDisruptionBudget, V1PodDisruptionBudget>(session, {
+		doing: `listing disruption budgets of namespace ${namespace}`,
+		kinds: ["PodDisruptionBudgetList"],
+		fetchPage: ({ policy }, page) => policy.listNamespacedPodDisruptionBudget({ namespace, ...page }),
+		reduce: (budget) => budget,
+	});
+	return budgetsOf(budgets, labels);
 }

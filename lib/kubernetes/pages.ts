@@ -3,9 +3,9 @@ import { CallError } from "../tick/call-error.ts";
 import { GarbledAnswer, ofKind } from "./errors.ts";
 import type { Apis, Session } from "./session.ts";
 
-export const pageSize = 500;
-/** 500,000 objects: more than any cluster has; a server that never ends its list must not hold us for ever. */
-const pagesMax = 1000;
+export const pageSize = 100;
+/** 200,000 objects: more than any cluster has; a server that never ends its list must not hold us for ever. */
+const pagesMax = 2000;
 
 export interface PageParameters {
 	readonly limit: number;

@@ -1,15 +1,33 @@
 // Pods, reduced to what verdicts and the state machine need.
 import type { V1ContainerStatus, V1Pod, V1Toleration } from "@kubernetes/client-node";
-import { namespace, type PodFacts, type PodPhase } from "../plan/model.ts";
+import { namespace, type PodFacts, type PodPhase, type RebootPodRef, type SentinelPod } from "../plan/model.ts";
 import { GarbledAnswer, required, shortened } from "./errors.ts";
 import { rebootPodApp } from "./reboot-pod.ts";
-import { isReady, isSentinel, sentinelPod } from "./sentinel.ts";
+import { askedValue, isReady, isSentinel, rebootRequiredLabel, sentinelName, sentinelPod } from "./sentinel.ts";
 
 const mirrorAnnotation = "kubernetes.io/config.mirror";
 const cordonTaint = "node.kubernetes.io/unschedulable";
 const phases: readonly PodPhase[] = ["Pending", "Running", "Succeeded", "Failed", "Unknown"];
 /** Every pod waits so while it starts. */
 const ordinaryWaits: readonly string[] = ["ContainerCreating", "PodInitializing"];
+
+/** Label selector of the sentinel pods whose nodes wait for a reboot, and of reboot pods. */
+export const waitingSelector = `${rebootRequiredLabel} in (true,${askedValue}),app in (${sentinelName},${rebootPodApp})`;
+
+/** A pod of that selector; undefined for one that is on no node (yet). */
+export function waitingPod(
+	pod: V1Pod,
+): { readonly kind: "sentinel"; readonly pod: SentinelPod } | { readonly kind: "reboot"; readonly pod: RebootPodRef } | undefined {
+	if (whatOfOurs(pod) === "reboot") {
+		const { name, uid } = required(pod.metadata, "a pod's metadata");
+		return {
+			kind: "reboot",
+			pod: { name: required(name, "a pod's name"), uid: required(uid, "a pod's UID"), node: required(pod.spec?.nodeName, "a pod's node") },
+		};
+	}
+	const sentinel = sentinelPod(pod);
+	return sentinel === undefined ? undefined : { kind: "sentinel", pod: sentinel };
+}
 
 /** `selected`: matches the drain's pod selector. Throws GarbledAnswer where what identifies the pod is missing. */
 export function podFacts(pod: V1Pod, selected: boolean): PodFacts {

@@ -3,6 +3,7 @@ import type { V1Container, V1Pod, V1PodSpec } from "@kubernetes/client-node";
 import { namespace } from "../plan/model.ts";
 import { rebootPodName } from "../plan/step.ts";
 import type { RebootPodSpec } from "../tick/world.ts";
+import { askedValue, rebootRequiredLabel } from "./sentinel.ts";
 
 export const rebootPodApp = "reboot";
 /** Label: the number of the ask. */
@@ -86,7 +87,11 @@ export function rebootPod(spec: RebootPodSpec): V1Pod {
 	return {
 		apiVersion: "v1",
 		kind: "Pod",
-		metadata: { name: rebootPodName(spec.bootId, spec.ask), namespace, labels: { app: rebootPodApp, [askLabel]: String(spec.ask) } },
+		metadata: {
+			name: rebootPodName(spec.bootId, spec.ask),
+			namespace,
+			labels: { app: rebootPodApp, [askLabel]: String(spec.ask), [rebootRequiredLabel]: askedValue },
+		},
 		spec: podSpec(spec),
 	};
 }

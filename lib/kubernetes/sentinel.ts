@@ -7,8 +7,8 @@ import { instant, parsedObject } from "./nodes.ts";
 export const sentinelName = "sentinel";
 export const rebootRequiredLabel = "aks-reboot-scheduler/reboot-required";
 export const reportAnnotation = "aks-reboot-scheduler/report";
-/** Label selector of the sentinel pods whose nodes wait for a reboot. */
-export const waitingSelector = `${rebootRequiredLabel}=true,app=${sentinelName}`;
+/** Value of that label on reboot pods. The same key, so that one list tells who waits and what was left behind. */
+export const askedValue = "asked";
 
 /** The sentinel keeps to the same bounds; a pod that does not must not fill our table. */
 const packagesMax = 100;

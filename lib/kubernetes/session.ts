@@ -1,14 +1,20 @@
 // One cluster's connection: the client library on a Configuration of our own, with one connection pool for all calls.
 // (The library's own authentication makes a new pool, and so a new TLS connection, for every request.)
+import { setImmediate as nextTurn } from "node:timers/promises";
 import {
+	AdmissionregistrationV1Api,
 	AppsV1Api,
+	AuthenticationV1Api,
+	AuthorizationV1Api,
 	CoordinationV1Api,
 	CoreV1Api,
 	createConfiguration,
+	EventsV1Api,
 	PolicyV1Api,
 	type RequestContext,
 	type SecurityAuthentication,
 	ServerConfiguration,
+	VersionApi,
 } from "@kubernetes/client-node";
 import { Agent, type Dispatcher, ProxyAgent } from "undici";
 import type { CallError } from "../tick/call-error.ts";
@@ -20,6 +26,12 @@ export interface Apis {
 	readonly apps: AppsV1Api;
 	readonly policy: PolicyV1Api;
 	readonly coordination: CoordinationV1Api;
+	readonly admission: AdmissionregistrationV1Api;
+	readonly authentication: AuthenticationV1Api;
+	readonly authorization: AuthorizationV1Api;
+	readonly version: VersionApi;
+	/** Its calls are given up when the signal is aborted. */
+	readonly eventsUntil: (aborted: AbortSignal) => EventsV1Api;
 }
 
 export interface SessionOptions {
@@ -32,8 +44,11 @@ export interface SessionOptions {
 const callTimeoutMsDefault = 20_000;
 /** More calls than this at a time wait for each other: drains evict many pods at once. */
 const connectionsMax = 4;
-/** Shorter than the 4 minutes after which Azure's load balancers forget a connection without a word. */
-const keepAliveTimeoutMs = 30_000;
+/**
+ * From one minute's look to the next one's; shorter than the 90 s after which an API server closes a connection, and than the 4 minutes
+ * after which Azure's load balancers forget one without a word.
+ */
+const keepAliveTimeoutMs = 75_000;
 /** A new credential that did not help is not asked for again before this: a cluster that refuses us must not use up ARM's limits. */
 const invalidationPauseMs = 60_000;
 
@@ -102,6 +117,8 @@ export class Session {
 
 	async #attempt<T>(doing: string, use: (apis: Apis) => Promise<T>): Promise<T> {
 		const credential = await within(this.#timeoutMs, this.#source.credential(), `obtaining a credential for ${doing}`);
+		// undici gives back the connection of the call before only in the next turn of the event loop: until then it would open another one.
+		await nextTurn();
 		return use(this.#open(credential).apis);
 	}
 
@@ -119,16 +136,13 @@ export class Session {
 			key,
 			dispatcher,
 			token,
-			apis: makeApis(
-				credential.server,
-				this.#authentication(dispatcher, () => opened.token),
-			),
+			apis: makeApis(credential.server, (aborted) => this.#authentication(dispatcher, () => opened.token, aborted)),
 		};
 		this.#opened = opened;
 		return opened;
 	}
 
-	#authentication(dispatcher: Dispatcher, token: () => string | null): SecurityAuthentication {
+	#authentication(dispatcher: Dispatcher, token: () => string | null, aborted?: AbortSignal): SecurityAuthentication {
 		return {
 			getName: () => "aks-reboot-scheduler",
 			applySecurityAuthentication: (context: RequestContext) => {
@@ -137,7 +151,8 @@ export class Session {
 				context.setHeaderParam("User-Agent", this.#userAgent);
 				context.setDispatcher(dispatcher);
 				// Covers the answer's body too.
-				context.setSignal(AbortSignal.timeout(this.#timeoutMs));
+				const limit = AbortSignal.timeout(this.#timeoutMs);
+				context.setSignal(aborted === undefined ? limit : AbortSignal.any([limit, aborted]));
 			},
 		};
 	}
@@ -163,14 +178,20 @@ function connectionPool({ auth, caData, tlsServerName, skipTlsVerify, proxyUrl }
 	return proxyUrl === undefined ? new Agent({ ...limits, connect: tls }) : new ProxyAgent({ ...limits, uri: proxyUrl, requestTls: tls });
 }
 
-function makeApis(server: string, authentication: SecurityAuthentication): Apis {
+function makeApis(server: string, authentication: (aborted?: AbortSignal) => SecurityAuthentication): Apis {
 	const baseServer = new ServerConfiguration(server.replace(/\/+$/, ""), {});
-	const configuration = createConfiguration({ baseServer, authMethods: { default: authentication } });
+	const configured = (aborted?: AbortSignal) => createConfiguration({ baseServer, authMethods: { default: authentication(aborted) } });
+	const configuration = configured();
 	return {
 		core: new CoreV1Api(configuration),
 		apps: new AppsV1Api(configuration),
 		policy: new PolicyV1Api(configuration),
 		coordination: new CoordinationV1Api(configuration),
+		admission: new AdmissionregistrationV1Api(configuration),
+		authentication: new AuthenticationV1Api(configuration),
+		authorization: new AuthorizationV1Api(configuration),
+		version: new VersionApi(configuration),
+		eventsUntil: (aborted) => new EventsV1Api(configured(aborted)),
 	};
 }
 

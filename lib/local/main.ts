@@ -1,179 +1,181 @@
-// `npm start`: the same scheduler on this machine.
+// `npm start`: the same scheduler on this machine, for a demonstration fleet or for clusters of one's own.
 import { resolve } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { configurationOf, type Wiring, wire } from "../../functions/world.ts";
 import type { Environment } from "../azure/identity.ts";
-import { CallError, messageOf } from "../tick/call-error.ts";
+import { explainProblem } from "../plan/explain.ts";
+import { messageOf } from "../tick/call-error.ts";
 import { readFleet } from "../tick/fleet.ts";
-import { type Round, round, roundLimits } from "../tick/round.ts";
-import type { ClusterSummary } from "../tick/summary.ts";
 import type { Configuration } from "../tick/tick.ts";
-import type { JournalSink } from "../tick/world.ts";
-import { type Arguments, parseArguments, usage } from "./arguments.ts";
-import { type LocalTable, localTable } from "./azurite.ts";
-import { lastLine, pauseMs, Watch } from "./settled.ts";
-import { terminalJournal } from "./terminal.ts";
+import { type Arguments, parseArguments, usage, usualPort } from "./arguments.ts";
+import { localTable } from "./azurite.ts";
+import { labFolder, startDemonstration } from "./demonstration.ts";
+import { Ending } from "./ending.ts";
+import { demonstrationEnvironment, isTableGiven, sharedEnvironment, useEnvironment } from "./environment.ts";
+import { keepLive, nextWindow } from "./live-line.ts";
+import { Outcomes } from "./outcomes.ts";
+import { pagesOf, type Shown } from "./pages.ts";
+import { reportLines } from "./report.ts";
+import { Run, stoppedExitCode } from "./run.ts";
+import { removeRunNote, writeRunNote } from "./run-note.ts";
+import { paintOf, Screen } from "./screen.ts";
+import { lastLine } from "./settled.ts";
+import { jsonJournal, PeopleLines, peopleJournal } from "./terminal.ts";
+import { serve, type WebServer } from "./web.ts";
 
-/** What a shell says of a process that Ctrl-C ended. */
-const stoppedExitCode = 130;
-/** Before the table is tried again. */
-const tableRetryMs = 2_000;
-const lookEveryMs = 1_000;
+/** What other commands in this folder read (`npm run hold`), and the data of what runs beside. */
+const folder = resolve(".local");
 
-/** Ended reboots of this run, by how. */
-class Tally {
-	rebooted = 0;
-	gaveUp = 0;
-	sink(inner: JournalSink): JournalSink {
-		return {
-			write: (line) => {
-				if (line.event === "reboot.ended" && line.end === "done") this.rebooted++;
-				if (line.event === "reboot.ended" && line.end === "gaveUp") this.gaveUp++;
-				inner.write(line);
-			},
-		};
-	}
+/** Everything that a run has around it. */
+interface Stage {
+	readonly args: Arguments;
+	readonly screen: Screen;
+	readonly ending: Ending;
+	readonly web: WebServer;
+	/** From here on the pages have something to show. */
+	readonly show: (shown: Shown) => void;
+	readonly startedAt: number;
 }
 
-function environmentOf(args: Arguments, env: Environment): Environment {
-	if (args.contexts.length === 0) return env;
-	return { ...env, CLUSTERS: args.contexts.map((context) => `kubeconfig:${context}`).join(";") };
+/** What it is run on. */
+interface Ground {
+	readonly env: Environment;
+	/** Where a local table keeps its data. */
+	readonly dataFolder: string;
+	readonly kubeconfig: string | null;
+	/** Of the Resource Manager, where it is one of this machine. */
+	readonly caPem: string | null;
 }
 
-async function tableOf(env: Environment): Promise<{ readonly env: Environment; readonly table: LocalTable | null; readonly dataFolder: string | null }> {
-	const given = Object.entries(env).some(([name, value]) => (name === "AzureWebJobsStorage" || name.startsWith("AzureWebJobsStorage__")) && value?.trim());
-	if (given) return { env, table: null, dataFolder: null };
-	const dataFolder = resolve(".local");
-	const table = await localTable(dataFolder);
-	return { env: { ...env, AzureWebJobsStorage: table.connectionString }, table, dataFolder };
+/** Null: no cluster is named. */
+async function groundOf({ args, screen, ending }: Stage, given: Environment): Promise<Ground | null> {
+	const { fleet } = args;
+	if (fleet.kind === "own") {
+		const { kubeconfig, contexts } = fleet;
+		const env = contexts.length === 0 ? given : { ...given, CLUSTERS: contexts.map((context) => `kubeconfig:${context}`).join(";") };
+		return env.CLUSTERS ? { env, dataFolder: folder, kubeconfig, caPem: null } : null;
+	}
+	if (given.CLUSTERS) screen.line("CLUSTERS is left aside, this is the demonstration fleet; for clusters of your own: --kubeconfig FILE, --context NAME");
+	const dataFolder = resolve(folder, labFolder(fleet.shape));
+	const demonstration = ending.add(await startDemonstration(dataFolder, fleet.shape, (line) => screen.line(line), ending.signal));
+	for (const note of demonstration.notes) screen.line(note);
+	const { environment, kubeconfig, caPem } = demonstration;
+	return { env: demonstrationEnvironment(environment, given), dataFolder, kubeconfig, caPem };
 }
 
-function printProblems(configuration: Configuration): void {
-	console.error(configuration.problems.length === 1 ? "1 problem in the settings:" : `${configuration.problems.length} problems in the settings:`);
-	for (const { setting, part, expected } of configuration.problems) console.error(`  ${setting}: ${JSON.stringify(part)}, expected ${expected}`);
-}
-
-/** What a round left to do before the next one: nothing moves, something is waited for, or all is settled. */
-interface Verdict {
-	readonly exitCode: number | null;
-	readonly pauseMs: number;
-}
-
-class Run {
-	readonly #args: Arguments;
-	readonly #configuration: Configuration;
-	readonly #wiring: Wiring;
-	readonly #watch = new Watch();
-	readonly #stopped = new AbortController();
-	readonly #looked = new Set<string>();
-
-	constructor(args: Arguments, configuration: Configuration, wiring: Wiring) {
-		this.#args = args;
-		this.#configuration = configuration;
-		this.#wiring = wiring;
-	}
-
-	stop(): void {
-		this.#stopped.abort();
-	}
-
-	/** Runs until settled, or until it is stopped; the exit code. */
-	async run(): Promise<number> {
-		while (!this.#stopped.signal.aborted) {
-			const verdict = await this.#round();
-			if (verdict.exitCode !== null) return verdict.exitCode;
-			await sleep(verdict.pauseMs, undefined, { signal: this.#stopped.signal }).catch(() => undefined);
-		}
-		return stoppedExitCode;
-	}
-
-	async #round(): Promise<Verdict> {
-		const { world, worker } = this.#wiring;
-		try {
-			const limits = { ...roundLimits, inFlightEveryMs: lookEveryMs, roundMs: this.#args.untilSettled ? 20_000 : roundLimits.roundMs };
-			return this.#judge(await round(world, worker, this.#configuration, limits, this.#stopped.signal));
-		} catch (error) {
-			if (!(error instanceof CallError)) throw error;
-			return this.#tableFailed(error);
-		}
-	}
-
-	#tableFailedSince: number | null = null;
-
-	#tableFailed(error: CallError): Verdict {
-		if (this.#tableFailedSince === null) console.error(`the table cannot be read: ${error.message}`);
-		this.#tableFailedSince ??= performance.now();
-		const tooLong = this.#args.untilSettled && performance.now() - this.#tableFailedSince >= 60_000;
-		return { exitCode: tooLong ? 1 : null, pauseMs: tableRetryMs };
-	}
-
-	#judge({ results }: Round): Verdict {
-		this.#tableFailedSince = null;
-		for (const name of results.keys()) this.#looked.add(name);
-		const { settings } = this.#configuration;
-		const inFlight = [...results.values()].some((each) => each.kind === "looked" && each.inFlight.length > 0);
-		if (settings === null && !inFlight && [...results.values()].every((each) => each.kind === "looked")) return { exitCode: 2, pauseMs: 0 };
-		const next = { exitCode: null, pauseMs: pauseMs(results.values(), this.#args.untilSettled) };
-		if (!this.#args.untilSettled) return next;
-		const targets = [...results.keys()].map(
-			(name) => this.#configuration.clusters.find((each) => each.name === name) ?? { name, kind: "kubeconfig" as const, context: "" },
-		);
-		const verdict = this.#watch.judge(targets, results, performance.now());
-		if (verdict.kind === "notYet") return next;
-		for (const note of verdict.notes) console.error(note);
-		return { exitCode: settings === null ? 2 : verdict.exitCode, pauseMs: 0 };
-	}
-
-	/** What was last seen of the clusters that this run looked at; the table may hold rows of others. */
-	get summaries(): readonly ClusterSummary[] {
-		return [...this.#looked].map((name) => this.#wiring.worker.stateOf(name).summary);
-	}
+function printProblems(screen: Screen, { problems }: Configuration): void {
+	screen.error(problems.length === 1 ? "1 problem in the settings:" : `${problems.length} problems in the settings:`);
+	for (const each of problems) screen.error(`  ${explainProblem(each)}`);
 }
 
 /** Wrong settings with nothing in flight: said, and nothing is touched. */
 async function nothingInFlight(wiring: Wiring): Promise<boolean> {
-	return [...(await readFleet(wiring.world.table)).values()].every((row) => !row.inFlight);
+	return [...(await readFleet(wiring.world.table)).rows.values()].every((row) => !row.inFlight);
 }
 
-async function main(argv: readonly string[], given: Environment): Promise<number> {
-	console.log(`aks-reboot-scheduler: process ${process.pid}`);
-	const args = parseArguments(argv);
-	if ("problem" in args) {
-		console.error(`${args.problem}\n\n${usage}`);
-		return 2;
+/** From the settings on; the exit code. */
+async function runOn(ground: Ground, stage: Stage): Promise<number> {
+	const { args, screen, ending } = stage;
+	useEnvironment(ground.env);
+	const configuration = configurationOf(ground.env);
+	if (configuration.settings === null) printProblems(screen, configuration);
+	if (configuration.stateTable === null) return 2;
+	const table = isTableGiven(ground.env) ? null : ending.add(await localTable(ground.dataFolder, ending.signal));
+	if (table !== null) screen.line(table.note);
+	const env = table === null ? ground.env : { ...ground.env, AzureWebJobsStorage: table.connectionString };
+	const outcomes = new Outcomes();
+	const paint = paintOf(ground.env, screen.isTerminal);
+	const write = (line: string) => screen.line(line);
+	const { clusters } = configuration;
+	const journal = args.json ? jsonJournal(write) : peopleJournal(new PeopleLines({ columns: () => screen.columns, paint, clusters }), write);
+	const wiring = wire(env, configuration.stateTable, {
+		journal: outcomes.sink(journal),
+		...(table === null ? {} : { dataFolder: ground.dataFolder }),
+		...(ground.kubeconfig === null ? {} : { kubeconfig: ground.kubeconfig }),
+		...(ground.caPem === null ? {} : { arm: { armCaPem: ground.caPem } }),
+	});
+	if (configuration.settings === null && (await nothingInFlight(wiring))) return 2;
+	stage.show({ wiring, configuration });
+	const { kubeconfig, caPem } = ground;
+	const environment = sharedEnvironment(env, table?.connectionString ?? null, args.fleet.kind !== "own");
+	const dataFolder = table === null ? null : ground.dataFolder;
+	writeRunNote(folder, { process: process.pid, url: stage.web.url, environment, kubeconfig, dataFolder, caPem });
+	const run = new Run({ untilSettled: args.untilSettled, configuration, wiring, error: (text) => screen.error(text), stop: ending.signal });
+	const now = () => {
+		const at = Date.now();
+		return { clusters: run.known, rebooted: outcomes.count("done"), nextWindow: nextWindow(configuration.settings, run.known, at), at };
+	};
+	const gone = args.json ? () => {} : keepLive(screen, paint, now);
+	try {
+		const exitCode = await run.run();
+		gone();
+		if (!args.json) for (const line of reportLines(outcomes.all, run.summaries, screen.columns, paint)) screen.line(line);
+		const tally = { rebooted: outcomes.count("done"), gaveUp: outcomes.count("gaveUp") };
+		screen.line(lastLine(exitCode === stoppedExitCode ? "stopped" : "settled", tally, [...run.summaries.values()], performance.now() - stage.startedAt));
+		return exitCode;
+	} finally {
+		gone();
+		removeRunNote(folder);
 	}
-	if (args.contexts.length === 0 && !given.CLUSTERS) {
-		console.error(`which clusters? Neither --context nor CLUSTERS names one.\n\n${usage}`);
+}
+
+/** The usual port, or another where that is taken; one that was asked for, or none. */
+async function servePages({ port }: Arguments, screen: Screen, shown: () => Shown | null): Promise<WebServer | null> {
+	const failed = (why: string) => screen.error(why);
+	const web = await serve(pagesOf(shown), port ?? usualPort, failed);
+	if (web === null && port !== null) {
+		screen.error(`--port: ${port}, expected a port that is free: somebody listens there`);
+		return null;
+	}
+	const other = web ?? (await serve(pagesOf(shown), 0, failed));
+	if (other === null) screen.error("serving the status page: no port is free");
+	else screen.line(`status page: ${other.url}${web === null ? ` (port ${usualPort} is taken)` : ""}`);
+	return other;
+}
+
+async function main(argv: readonly string[], given: Environment, screen: Screen, ending: Ending): Promise<number> {
+	screen.line(`aks-reboot-scheduler: process ${process.pid}`);
+	const args = parseArguments(argv);
+	if ("help" in args) {
+		screen.line(usage);
+		return 0;
+	}
+	if ("problem" in args) {
+		screen.error(`${args.problem}\n\n${usage}`);
 		return 2;
 	}
 	const startedAt = performance.now();
-	const configuration = configurationOf(environmentOf(args, given));
-	if (configuration.settings === null) printProblems(configuration);
-	if (configuration.stateTable === null) return 2;
-	const { env, table, dataFolder } = await tableOf(given);
+	let shown: Shown | null = null;
+	const web = await servePages(args, screen, () => shown);
+	if (web === null) return 2;
+	const show = (what: Shown) => {
+		shown = what;
+	};
+	const stage: Stage = { args, screen, ending, web, show, startedAt };
 	try {
-		if (table !== null) console.log(table.note);
-		const tally = new Tally();
-		const journal = tally.sink(terminalJournal(args.json, (line) => process.stdout.write(`${line}\n`)));
-		const wiring = wire(env, configuration.stateTable, {
-			journal,
-			...(dataFolder === null ? {} : { dataFolder }),
-			...(args.kubeconfig === null ? {} : { kubeconfig: args.kubeconfig }),
-		});
-		if (configuration.settings === null && (await nothingInFlight(wiring))) return 2;
-		const run = new Run(args, configuration, wiring);
-		for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => run.stop());
-		const exitCode = await run.run();
-		console.log(lastLine(exitCode === stoppedExitCode ? "stopped" : "settled", tally, run.summaries, performance.now() - startedAt));
-		return exitCode;
+		const ground = await groundOf(stage, given);
+		if (ground !== null) return await runOn(ground, stage);
+		screen.error(`which clusters? Neither --context nor CLUSTERS names one.\n\n${usage}`);
+		return 2;
+	} catch (error) {
+		if (ending.signal.aborted && error === ending.signal.reason) return stoppedExitCode;
+		throw error;
 	} finally {
-		await table?.stop();
+		web.stop();
+		await ending.stopAll();
 	}
 }
 
+const screen = new Screen(process.stdout, process.stderr);
+const ending = new Ending(() => {
+	screen.live("");
+	process.exit(stoppedExitCode);
+});
+ending.signal.addEventListener("abort", () => {
+	if (screen.isTerminal) screen.line("it ends after the looks that are under way; once more: at once");
+});
 try {
-	process.exit(await main(process.argv.slice(2), process.env));
+	process.exit(await main(process.argv.slice(2), process.env, screen, ending));
 } catch (error) {
-	console.error(error instanceof CallError ? error.message : `${messageOf(error)}`);
+	screen.error(messageOf(error));
 	process.exit(1);
 }

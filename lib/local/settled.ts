@@ -29,12 +29,14 @@ export class Watch {
 		switch (result.kind) {
 			case "looked": {
 				const { summary, inFlight, toBegin, unsure } = result;
-				if (unsure === null) this.#failingSince.delete(name);
-				if (summary.notOwner) return `another scheduler's: ${summary.reasons.join("; ")}`;
 				const stuck = inFlight.filter(needsPerson);
-				if (stuck.length < inFlight.length || toBegin) return "notYet";
-				// What could not be read is not "nobody waits".
+				const moves = stuck.length < inFlight.length;
+				if (unsure === null || moves) this.#failingSince.delete(name);
+				if (summary.notOwner) return `another scheduler's: ${summary.reasons.join("; ")}`;
+				if (moves) return "notYet";
+				// What could not be read is not "nobody waits"; and what cannot begin because of it is not waited for without end.
 				if (unsure !== null) return this.#failed(name, unsure, now);
+				if (toBegin) return "notYet";
 				return stuck.length === 0 ? "ok" : `stuck: ${stuck.map((each) => each.node.name).join(", ")}`;
 			}
 			case "heldByOther":
@@ -67,9 +69,19 @@ const waitingMs = 2_000;
  * and its round is over at once.
  */
 export function pauseMs(results: Iterable<TickResult>, untilSettled: boolean): number {
-	const reboots = [...results].flatMap((each) => (each.kind === "looked" ? each.inFlight : []));
+	const all = [...results];
+	const reboots = all.flatMap((each) => (each.kind === "looked" ? each.inFlight : []));
 	if (reboots.some((each) => each.phase !== "stuck")) return 0;
-	return untilSettled || reboots.length > 0 ? waitingMs : idleMs;
+	// Of a worker that was killed the lease runs out within seconds.
+	const waits = untilSettled || reboots.length > 0 || all.some(({ kind }) => kind === "heldByOther");
+	return waits ? waitingMs : idleMs;
+}
+
+/** How the clusters stand, as a terminal counts: what is held does not wait. */
+export function standingOf(summaries: readonly ClusterSummary[]): { readonly waiting: number; readonly held: number; readonly stuck: number } {
+	const sum = (count: (summary: ClusterSummary) => number) => summaries.reduce((total, each) => total + count(each), 0);
+	const held = sum((each) => each.heldCount);
+	return { waiting: sum((each) => each.waitingCount) - held, held, stuck: sum((each) => each.inFlight.filter((one) => one.stuck).length) };
 }
 
 /** The last line of a run: what it brought about, and how it leaves the clusters that it looked at. */
@@ -79,9 +91,6 @@ export function lastLine(
 	summaries: readonly ClusterSummary[],
 	tookMs: number,
 ): string {
-	const sum = (count: (summary: ClusterSummary) => number) => summaries.reduce((total, each) => total + count(each), 0);
-	const held = sum((each) => each.heldCount);
-	const stuck = sum((each) => each.inFlight.filter((one) => one.stuck).length);
-	const waiting = sum((each) => each.waitingCount) - held;
+	const { waiting, held, stuck } = standingOf(summaries);
 	return `${word} rebooted=${tally.rebooted} gave-up=${tally.gaveUp} stuck=${stuck} waiting=${waiting} held=${held} in ${explainDuration(tookMs)}`;
 }

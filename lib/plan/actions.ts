@@ -1,7 +1,7 @@
 // What is to be done for a reboot now: a function of its phase and of what was seen, never of how it came there. A crash between a
 // write and its act costs one look, never a step. Every action is harmless when repeated or late, or carries its own precondition.
 import type { Instant, Mark, NodeFacts, Obstacle, PodFacts, Reboot, SentinelDaemonSet } from "./model.ts";
-import { handedOver } from "./ownership.ts";
+import { handedOver, hasMarkToRemove } from "./ownership.ts";
 import { cordonSeenAt, mayAsk, podsThatMustLeave, type RebootView, rebootPodName, rebootPods } from "./step.ts";
 import { podVerdict } from "./verdicts.ts";
 
@@ -28,6 +28,9 @@ export type Action =
 	| { readonly kind: "deleteRebootPod"; readonly record: string; readonly node: string; readonly pod: string; readonly uid: string };
 
 export type ActionKind = Action["kind"];
+
+/** In place of a record's id, where no record knows of what is to be deleted. */
+export const noRecord = "";
 
 function markOf(reboot: Reboot, owner: string, node: NodeFacts): Mark {
 	const foundCordoned = reboot.phase === "cordoning" ? node.unschedulable : reboot.foundCordoned;
@@ -104,7 +107,7 @@ export function actionsFor(reboot: Reboot, view: RebootView, owner: string, sent
 		case "rebooting":
 			return [...stale, ...askActions(reboot, node, view, owner, sentinel)];
 		case "uncordoning": {
-			if (!marked) return stale;
+			if (!hasMarkToRemove(node, reboot)) return stale;
 			// "replaced": the mark came from another node, and says nothing of this one's cordon.
 			const left = reboot.ending?.end === "released" || reboot.ending?.end === "replaced";
 			const removeCordon = node.unschedulable && !reboot.foundCordoned && !handedOver(node) && !left;

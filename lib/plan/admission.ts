@@ -1,22 +1,11 @@
 // Who begins next: for every node that waits, either "admit" or the reasons why not.
+import { isInForce } from "./control.ts";
+import { type InLine, lineOf, type WaitingNode } from "./line.ts";
 import { backOffUntil, blockedPods, memoryOf, onProbation, saysNothingSince } from "./memory.ts";
 import type { Control, Instant, NodeFacts, NodeMemory, NodeMetadata, Reboot, SentinelPod, View } from "./model.ts";
 import { clusterLimit, holdsOn, type Limit, limitNodes, policyFor, poolLimit, type Settings, windowsFor } from "./policy.ts";
 import type { Reason } from "./reasons.ts";
 import { type WindowState, windowState } from "./windows.ts";
-
-/** A node that asks for a reboot. */
-export interface WaitingNode {
-	readonly node: string;
-	readonly pool: string | null;
-	readonly systemPool: boolean;
-	readonly since: Instant | null;
-	readonly bootId: string | null;
-	readonly kernelVersion: string | null;
-	readonly packages: readonly string[];
-	/** Why it is not admitted now; empty: it is. */
-	readonly reasons: readonly Reason[];
-}
 
 export interface Candidate {
 	readonly waiting: WaitingNode;
@@ -56,21 +45,10 @@ export function holdReasons(
 	if (input.settings !== null) for (const reason of holdsOn(input.settings, input.cluster, pool)) held.push({ kind: "held", by: "setting HOLD", reason });
 	for (const hold of input.control.holds) {
 		const covers = (hold.node === null || hold.node === node) && (hold.pool === null || hold.pool === pool);
-		if (covers && (hold.until === null || input.at < hold.until)) held.push({ kind: "held", by: hold.by, reason: hold.reason });
+		if (covers && isInForce(hold, input.at)) held.push({ kind: "held", by: hold.by, reason: hold.reason });
 	}
 	if (annotation !== null) held.push({ kind: "held", by: "its annotation", reason: annotation === "" ? "no reason given" : annotation });
 	return held;
-}
-
-/** One pod per node: of two (an update of the DaemonSet) the one that is ready and stays. */
-function onePodPerNode(pods: readonly SentinelPod[]): readonly SentinelPod[] {
-	const best = new Map<string, SentinelPod>();
-	const rank = (pod: SentinelPod) => (pod.deleting ? 0 : 2) + (pod.ready ? 1 : 0);
-	for (const pod of pods) {
-		const other = best.get(pod.node);
-		if (other === undefined || rank(pod) > rank(other)) best.set(pod.node, pod);
-	}
-	return [...best.values()];
 }
 
 class PoolWindows {
@@ -91,12 +69,12 @@ class PoolWindows {
 	}
 }
 
-function poolState(view: View, pool: string): Reason | null {
-	if (!view.aks.known || view.aks.value.kind !== "managed") return null;
+/** A pool that Azure is changing or has stopped: nothing begins there, and nothing is asked for. */
+export function poolStateReasons(view: View, pool: string): readonly Reason[] {
+	if (view.aks?.known !== true || view.aks.value.kind !== "managed") return [];
 	const found = view.aks.value.pools.find((each) => each.name === pool);
-	if (found === undefined) return null;
-	if (found.provisioningState !== "Succeeded") return { kind: "poolState", pool, state: found.provisioningState };
-	return found.powerState === "Running" ? null : { kind: "poolState", pool, state: found.powerState };
+	if (found === undefined || (found.provisioningState === "Succeeded" && found.powerState === "Running")) return [];
+	return [{ kind: "poolState", pool, state: found.provisioningState === "Succeeded" ? found.powerState : found.provisioningState }];
 }
 
 function windowReasons(window: WindowState | null, neededMs: number, at: Instant): readonly Reason[] {
@@ -107,32 +85,49 @@ function windowReasons(window: WindowState | null, neededMs: number, at: Instant
 }
 
 /** What keeps one node from beginning, whatever the room: by what is known without reading it. */
-function nodeReasons(input: AdmissionInput, pod: SentinelPod, metadata: NodeMetadata, windows: PoolWindows): readonly Reason[] {
+function nodeReasons(input: AdmissionInput, { waiting, pod, remembered }: InLine, metadata: NodeMetadata, windows: PoolWindows): readonly Reason[] {
 	const { view, settings, cluster } = input;
 	const { pool } = metadata;
-	const reasons: Reason[] = [...holdReasons({ ...input, at: view.at }, pod.node, pool, metadata.hold)];
+	const { node, requested } = waiting;
+	const reasons: Reason[] = [...holdReasons({ ...input, at: view.at }, node, pool, metadata.hold)];
 	if (metadata.virtual) reasons.push({ kind: "virtualNode" });
+	// Wrong settings say nothing of windows and times, and what the fallback would say of them is not true.
+	if (input.clusterReasons.some((each) => each.kind === "settingsWrong")) return reasons;
 	const policy = policyFor(settings, cluster, pool);
 	const window = windows.of(pool);
-	reasons.push(...windowReasons(window, policy.expectedDurationMs, view.at));
-	const state = poolState(view, pool);
-	if (state !== null) reasons.push(state);
-	const remembered = memoryOf(input.memory, pod.node);
+	if (requested?.ignoreWindow !== true) reasons.push(...windowReasons(window, policy.expectedDurationMs, view.at));
+	reasons.push(...poolStateReasons(view, pool));
+	// Somebody who asks for a reboot knows better than what was heard and done before.
+	if (requested === null && pod !== null) reasons.push(...againReasons(view.at, pod, remembered, window, policy.rebootIntervalMs));
+	return reasons;
+}
+
+/** What keeps a node that asks by its sentinel from being rebooted again so soon. */
+function againReasons(
+	at: Instant,
+	pod: SentinelPod,
+	remembered: NodeMemory | undefined,
+	window: WindowState | null,
+	rebootIntervalMs: number,
+): readonly Reason[] {
+	const reasons: Reason[] = [];
 	const rebootedAt = remembered?.rebootedAt ?? null;
 	// It does not ask again: nothing new has been heard of it.
 	if (remembered !== undefined && pod.report.kind === "report" && saysNothingSince(remembered, pod))
 		reasons.push({ kind: "reportStale", reported: pod.report.report.bootId, running: remembered.bootId });
-	else if (rebootedAt !== null && view.at < rebootedAt + policy.rebootIntervalMs)
-		reasons.push({ kind: "rebootedRecently", at: rebootedAt, until: rebootedAt + policy.rebootIntervalMs });
+	else if (rebootedAt !== null && at < rebootedAt + rebootIntervalMs)
+		reasons.push({ kind: "rebootedRecently", at: rebootedAt, until: rebootedAt + rebootIntervalMs });
 	if (pod.report.kind === "report") {
-		const until = backOffUntil(remembered, pod.report.report.bootId, window ?? { open: false, opensAt: null }, view.at);
+		const until = backOffUntil(remembered, pod.report.report.bootId, window ?? { open: false, opensAt: null }, at);
 		const end = remembered?.lastEnd;
 		if (until !== null && end) reasons.push({ kind: "backingOff", until, end: end.end, why: end.why, attempts: remembered?.attempts ?? 1 });
 	}
 	return reasons;
 }
 
-function reportReasons(pod: SentinelPod): readonly Reason[] {
+/** A request needs no report. */
+function reportReasons({ pod, waiting }: InLine): readonly Reason[] {
+	if (pod === null || waiting.requested !== null) return [];
 	switch (pod.report.kind) {
 		case "report":
 			return [];
@@ -144,10 +139,11 @@ function reportReasons(pod: SentinelPod): readonly Reason[] {
 }
 
 /** What keeps a node from beginning that only a fresh look at it and dry runs can tell. Null: it was not read. */
-function freshReasons(input: AdmissionInput, pod: SentinelPod): readonly Reason[] | null {
+function freshReasons(input: AdmissionInput, { waiting, pod, remembered }: InLine): readonly Reason[] | null {
 	const { view } = input;
-	const reading = view.nodes.get(pod.node);
-	if (reading === undefined) return null;
+	const reading = view.nodes.get(waiting.node);
+	// Who might begin is what Azure is asked for: an upgrade under way is not known before.
+	if (reading === undefined || view.aks === null) return null;
 	if (!reading.known) return [{ kind: "nodeUnknown", why: reading.why }];
 	const node = reading.value;
 	if (node === "absent") return [{ kind: "nodeGone" }];
@@ -158,19 +154,23 @@ function freshReasons(input: AdmissionInput, pod: SentinelPod): readonly Reason[
 	if (!node.ready) reasons.push({ kind: "nodeNotReady" });
 	if (node.virtual) reasons.push({ kind: "virtualNode" });
 	if (node.mark.kind !== "none") reasons.push({ kind: "nodeMarked", record: node.mark.kind === "mark" ? node.mark.mark.record : "unreadable" });
-	if (pod.report.kind === "report" && pod.report.report.bootId !== node.bootId)
+	if (waiting.requested === null && pod?.report.kind === "report" && pod.report.report.bootId !== node.bootId)
 		reasons.push({ kind: "reportStale", reported: pod.report.report.bootId, running: node.bootId });
-	const lastEnd = memoryOf(input.memory, pod.node)?.lastEnd;
-	if (node.unschedulable && lastEnd?.end === "released" && memoryOf(input.memory, pod.node)?.bootId === node.bootId)
-		reasons.push({ kind: "takenOver", at: lastEnd.at });
-	const known = input.view.metadata.get(pod.node)?.hold ?? null;
+	// A reboot is asked of a boot, never of a node.
+	if (waiting.requested !== null && waiting.requested.bootId !== node.bootId)
+		reasons.push({ kind: "nodeUnknown", why: `it reports boot ${JSON.stringify(node.bootId)}, and boot ${waiting.requested.bootId} is to be ended` });
+	const lastEnd = remembered?.lastEnd;
+	if (node.unschedulable && lastEnd?.end === "released" && remembered?.bootId === node.bootId) reasons.push({ kind: "takenOver", at: lastEnd.at });
+	const known = input.view.metadata.get(waiting.node)?.hold ?? null;
 	if (node.hold !== null && known === null) reasons.push({ kind: "held", by: "its annotation", reason: node.hold === "" ? "no reason given" : node.hold });
 	if (reasons.length > 0) return reasons;
-	const preflight = view.preflights.get(pod.node);
+	const preflight = view.preflights.get(waiting.node);
 	if (preflight === undefined) return null;
 	if (preflight.rebootPod.kind === "refused") reasons.push({ kind: "rebootPodRefused", why: preflight.rebootPod.why });
 	if (preflight.rebootPod.kind === "unknown") reasons.push({ kind: "rebootPodUnknown", why: preflight.rebootPod.why });
-	if (preflight.blocked.length > 0) reasons.push({ kind: "stillBlocked", obstacles: preflight.blocked });
+	// Where the settings go past a blocked drain by now, what blocked the last one is no obstacle any more.
+	const gives = policyFor(input.settings, input.cluster, node.pool).drainTimeoutAction === "give-up";
+	if (preflight.blocked.length > 0 && gives) reasons.push({ kind: "stillBlocked", obstacles: preflight.blocked });
 	return reasons;
 }
 
@@ -186,7 +186,10 @@ const leavingTaints = [
 function probationReasons(input: AdmissionInput): readonly Reason[] {
 	const { view } = input;
 	const reasons: Reason[] = input.inFlight.flatMap((each) => unwell(each, view) ?? []);
+	// From its next ask on a node goes down because we want it to, and is judged as what is in flight.
+	const asked = new Set(input.inFlight.flatMap((each) => (each.asks.length > 0 ? [each.node.name] : [])));
 	for (const each of onProbation(input.memory, view.at)) {
+		if (asked.has(each.node)) continue;
 		const until = (each.rebootedAt ?? 0) + each.probationMs;
 		const reading = view.nodes.get(each.node);
 		if (reading === undefined || !reading.known) {
@@ -269,28 +272,6 @@ function poolSize(limit: Limit, view: View, pool: string): number | Reason {
 	return limitNodes(limit, view.poolSizes.value.get(pool) ?? 0);
 }
 
-/** Longest waiting first, system pools last; names decide what is left, so that the order is one. */
-function byOrder(a: WaitingNode, b: WaitingNode): number {
-	if (a.systemPool !== b.systemPool) return a.systemPool ? 1 : -1;
-	const since = (a.since ?? Number.MAX_SAFE_INTEGER) - (b.since ?? Number.MAX_SAFE_INTEGER);
-	return since !== 0 ? since : a.node < b.node ? -1 : a.node > b.node ? 1 : 0;
-}
-
-function waitingNode(pod: SentinelPod, metadata: NodeMetadata | undefined, memory: readonly NodeMemory[]): Omit<WaitingNode, "reasons"> {
-	const report = pod.report.kind === "report" ? pod.report.report : null;
-	const remembered = memoryOf(memory, pod.node);
-	const since = report !== null && remembered?.bootId === report.bootId ? (remembered.waitingSince ?? report.since) : (report?.since ?? null);
-	return {
-		node: pod.node,
-		pool: metadata?.pool ?? null,
-		systemPool: metadata?.systemPool ?? false,
-		since,
-		bootId: report?.bootId ?? null,
-		kernelVersion: report?.kernelVersion ?? null,
-		packages: report?.packages ?? [],
-	};
-}
-
 /** Why neither pool nor hold of a node are known. */
 function unreadBecause(view: View, node: string): string {
 	const reading = view.nodes.get(node);
@@ -301,10 +282,6 @@ export function admit(input: AdmissionInput): Admission {
 	const { view } = input;
 	const inFlight = new Set(input.inFlight.map((each) => each.node.name));
 	const windows = new PoolWindows(input);
-	const lined = onePodPerNode(view.waiting.known ? view.waiting.value : [])
-		.filter((pod) => !inFlight.has(pod.node))
-		.map((pod) => ({ pod, waiting: { ...waitingNode(pod, view.metadata.get(pod.node), input.memory), reasons: [] } }))
-		.sort((a, b) => byOrder(a.waiting, b.waiting));
 	const probation = probationReasons(input);
 	const room = roomOf(input);
 	// A dry run says what would begin: where it alone stands in the way, the line is gone through as if it were not there.
@@ -315,31 +292,34 @@ export function admit(input: AdmissionInput): Admission {
 	let place = 0;
 	let first = "";
 	let spared = 0;
-	for (const { pod, waiting } of lined) {
-		const metadata = view.metadata.get(pod.node);
-		const standing: Reason[] = [...before, ...reportReasons(pod)];
-		if (metadata === undefined) standing.push({ kind: "nodeUnknown", why: unreadBecause(view, pod.node) });
-		else standing.push(...nodeReasons(input, pod, metadata, windows));
+	for (const inLine of lineOf(view, input.memory, input.control.requests, inFlight)) {
+		const { waiting } = inLine;
+		const { node } = waiting;
+		const metadata = view.metadata.get(node);
+		const standing: Reason[] = [...before, ...reportReasons(inLine)];
+		if (metadata === undefined) standing.push({ kind: "nodeUnknown", why: unreadBecause(view, node) });
+		else standing.push(...nodeReasons(input, inLine, metadata, windows));
 		if (standing.length > 0 || metadata === undefined) {
 			result.waiting.push({ ...waiting, reasons: [...standing, ...atLast] });
 			continue;
 		}
-		const fresh = freshReasons(input, pod);
+		const fresh = freshReasons(input, inLine);
 		if (fresh !== null && fresh.length > 0) {
 			result.waiting.push({ ...waiting, reasons: [...fresh, ...atLast] });
 			continue;
 		}
 		place++;
-		if (first === "") first = pod.node;
+		if (first === "") first = node;
 		const begins = probation.length === 0 && fresh !== null;
-		const full = room.take(pod.node, metadata.pool, begins && !rehearsal);
+		const full = room.take(node, metadata.pool, begins && !rehearsal);
 		if (full === null && begins) {
-			const reading = view.nodes.get(pod.node);
-			if (!rehearsal && reading?.known && reading.value !== "absent") result.admitted.push({ waiting: { ...waiting, reasons: [] }, facts: reading.value });
+			const reading = view.nodes.get(node);
+			if (!rehearsal && reading?.known && reading.value !== "absent") result.admitted.push({ waiting, facts: reading.value });
 			result.waiting.push({ ...waiting, reasons: rehearsal ? [{ kind: "wouldBegin" }] : [] });
 			continue;
 		}
-		if (fresh === null && (full === null || spared++ < spare)) result.toRead.push(pod.node);
+		// Where those in flight have taken the room, nothing begins in this look, whatever is read.
+		if (fresh === null && (full === null || (full === "kept" && spared++ < spare))) result.toRead.push(node);
 		const behind: Reason[] = place > 1 ? [{ kind: "behind", place, first }] : [];
 		const unread: Reason[] = full === null && fresh === null && probation.length === 0 ? [{ kind: "next" }] : [];
 		result.waiting.push({ ...waiting, reasons: [...probation, ...(full === null || full === "kept" ? [] : [full]), ...behind, ...unread, ...atLast] });

@@ -5,6 +5,7 @@ import { handedOver } from "./ownership.ts";
 import { askEarlyMs, askLifeMs, quietShare } from "./phases.ts";
 import type { Policy } from "./policy.ts";
 import type { Cause } from "./reasons.ts";
+import { newReboot } from "./record.ts";
 import { enter } from "./step.ts";
 
 export interface AdoptionInput {
@@ -13,7 +14,7 @@ export interface AdoptionInput {
 	readonly cluster: Reboot["cluster"];
 	/** Today's: the one it was admitted under is lost. */
 	readonly policy: Policy;
-	/** Used where the mark cannot be read. */
+	/** Used where the mark cannot be read, or is another node's. */
 	readonly newId: string;
 }
 
@@ -28,15 +29,13 @@ export function adopt(input: AdoptionInput): Reboot {
 	const { at, node, policy } = input;
 	const mark = node.mark.kind === "mark" ? node.mark.mark : null;
 	const askedAt = mark?.askedAt ?? null;
-	const base: Reboot = {
-		schema: 1,
-		id: mark?.record ?? input.newId,
+	const base = newReboot({
+		// A copied mark names the record of another node, which may be in flight: two rows of one key would be no transaction at all.
+		id: mark?.nodeUid === node.uid ? mark.record : input.newId,
 		cluster: input.cluster,
 		node: { name: node.name, uid: node.uid, pool: node.pool },
 		bootId: mark?.bootId ?? node.bootId,
 		kernelVersion: node.kernelVersion,
-		packages: [],
-		waitingSince: null,
 		foundCordoned: mark?.foundCordoned ?? false,
 		adopted: true,
 		policy,
@@ -44,19 +43,8 @@ export function adopt(input: AdoptionInput): Reboot {
 		phase: "draining",
 		phaseSince: at,
 		deadlineAt: at + policy.drainTimeoutMs,
-		deadlinePutOff: false,
-		notBefore: null,
-		ending: null,
 		asks: askedAt === null ? [] : [askOfMark(askedAt, policy)],
-		daemonPods: [],
-		obstacles: [],
-		drainedAt: null,
-		harsher: null,
-		alarmed: false,
-		trouble: null,
-		rebooted: null,
-		timeline: [{ phase: "draining", at }],
-	};
+	});
 	const back = (cause: Cause, end: "cancelled" | "released" | "replaced") => enter(base, "uncordoning", at, { ending: { end, cause } });
 	if (mark === null) return back({ kind: "markGarbled" }, "cancelled");
 	if (mark.nodeUid !== node.uid) return back({ kind: "markCopied" }, "replaced");

@@ -1,6 +1,7 @@
 // One true sentence for every reason, cause and phase, with its numbers. What people read comes from here and nowhere else.
-import type { End, Instant, Obstacle, Phase } from "./model.ts";
-import type { Cause, Reason } from "./reasons.ts";
+import type { End, Instant, Obstacle, Phase, Reboot } from "./model.ts";
+import type { SettingProblem } from "./policy.ts";
+import type { Cause, Reason, RequestOver } from "./reasons.ts";
 
 /** `45 s`, `12 min`, `3 h 20 min`, `2 d 4 h`. */
 export function explainDuration(ms: number): string {
@@ -30,7 +31,7 @@ export function explainObstacle(obstacle: Obstacle): string {
 		case "budget":
 			return `${pod} is kept by budget ${list(obstacle.budgets)}: ${obstacle.message}`;
 		case "twoBudgets":
-			return `${pod} can never be evicted: more than one budget covers it (${list(obstacle.budgets)})`;
+			return `${pod} can never be evicted: more than one budget covers it (${list(obstacle.budgets) || obstacle.message})`;
 		case "namespaceEnding":
 			return `${pod}: its namespace is being deleted`;
 		case "terminating":
@@ -48,8 +49,28 @@ export function explainObstacle(obstacle: Obstacle): string {
 	}
 }
 
-function obstacles(all: readonly Obstacle[]): string {
+/** The first three of them, and how many more there are. */
+export function explainObstacles(all: readonly Obstacle[]): string {
 	return all.length <= 3 ? all.map(explainObstacle).join("; ") : `${all.slice(0, 3).map(explainObstacle).join("; ")}; and ${all.length - 3} more`;
+}
+
+/** What keeps a node from being drained; null: nothing that was seen. */
+export function explainDrain(blocked: readonly Obstacle[], leaving: readonly string[]): string | null {
+	const ends = leaving.length === 0 ? [] : [`${leaving.length === 1 ? "1 pod has" : `${leaving.length} pods have`} still to leave: ${list(leaving)}`];
+	const sentences = [...(blocked.length === 0 ? [] : [explainObstacles(blocked)]), ...ends];
+	return sentences.length === 0 ? null : sentences.join("; ");
+}
+
+/** A wait that a setting asks for; null: there is none now. */
+export function explainWait({ phase, notBefore }: Pick<Reboot, "phase" | "notBefore">, now: Instant): string | null {
+	if (notBefore === null || now >= notBefore) return null;
+	if (phase === "cordoning") return `it is cordoned at ${explainInstant(notBefore)} at the earliest (BEFORE_DRAIN)`;
+	return phase === "draining" ? `drained; its reboot is asked for at ${explainInstant(notBefore)} at the earliest (BEFORE_REBOOT)` : null;
+}
+
+/** What is wrong with a setting. */
+export function explainProblem({ setting, part, expected }: SettingProblem): string {
+	return `${setting}: ${part === null ? "not set" : JSON.stringify(part)}, expected ${expected}`;
 }
 
 /** Why a node is not admitted now. */
@@ -84,11 +105,11 @@ export function explainReason(reason: Reason): string {
 		case "backingOff":
 			return `it backs off until ${explainInstant(reason.until)} after ${reason.attempts === 1 ? "1 try" : `${reason.attempts} tries`} (${reason.end}: ${reason.why})`;
 		case "stillBlocked":
-			return `its last drain was blocked and still would be: ${obstacles(reason.obstacles)}`;
+			return `its last drain was blocked and still would be: ${explainObstacles(reason.obstacles)}`;
 		case "rebootedRecently":
 			return `it asks again after our reboot of ${explainInstant(reason.at)}, and is not rebooted before ${explainInstant(reason.until)} (REBOOT_INTERVAL)`;
 		case "probation":
-			return `node ${reason.node}, rebooted lately, ${probation(reason.what)}: nothing begins beside it before ${explainInstant(reason.until)} (PROBATION)`;
+			return `node ${reason.node}, rebooted lately, ${probation(reason.what)}: nothing begins beside it until that is over, at the latest at ${explainInstant(reason.until)} (PROBATION)`;
 		case "stuck":
 			return `node ${reason.node} did not come back well from its reboot and needs a person: nothing begins beside it`;
 		case "notOwner":
@@ -139,6 +160,8 @@ export function explainReason(reason: Reason): string {
 			return `the reboot pod would be refused: ${reason.why}`;
 		case "rebootPodUnknown":
 			return `it could not be tried whether the reboot pod would be accepted: ${reason.why}`;
+		case "requestWithdrawn":
+			return "whoever asked for its reboot by hand took that back";
 		default: {
 			const never: never = reason;
 			return never;
@@ -231,13 +254,33 @@ export function explainCause(cause: Cause, node: string): string {
 	}
 }
 
-/** How an end reads in a summary. */
-export function explainEnd(end: End): string {
+/** What became of a reboot that somebody asked for by hand. */
+export function explainRequestOver(over: RequestOver, node: string): string {
+	switch (over.kind) {
+		case "rebootEnded":
+			return over.end === "done"
+				? explainEnd(over.end, over.foundCordoned)
+				: `${explainEnd(over.end, over.foundCordoned)}: ${explainCause(over.cause, node)}; it is not tried again unless asked for again`;
+		case "bootedSince":
+			return `the node has been booted since it was asked for (boot ${over.bootId})`;
+		case "nodeGone":
+			return "the node is gone";
+		case "expired":
+			return "it has expired, and nothing was begun for it";
+		default: {
+			const never: never = over;
+			return never;
+		}
+	}
+}
+
+/** How an end reads in a summary. A node that was found cordoned is not in service, however its reboot ended. */
+export function explainEnd(end: End, foundCordoned: boolean): string {
 	switch (end) {
 		case "done":
-			return "rebooted and in service";
+			return foundCordoned ? "rebooted, and left cordoned as it was found" : "rebooted and in service";
 		case "gaveUp":
-			return "given up: not rebooted, back in service";
+			return foundCordoned ? "given up: not rebooted, and left cordoned as it was found" : "given up: not rebooted, back in service";
 		case "notNeeded":
 			return "not needed any more";
 		case "cancelled":
@@ -251,6 +294,19 @@ export function explainEnd(end: End): string {
 			return never;
 		}
 	}
+}
+
+/** Why the alarm is raised in a phase. */
+export function explainAlarm(phase: Phase): string {
+	return phase === "soaking" ? "not Ready after its reboot, and in service" : "its cordon could not be removed in time; it is tried again";
+}
+
+/** What a person is needed for; null while nobody is. */
+export function explainNeed({ phase, phaseSince, asks, rebooted, alarmed, trouble }: Reboot): string | null {
+	if (phase !== "stuck") return alarmed ? `${explainAlarm(phase)}${trouble === null ? "" : `: ${trouble}`}` : null;
+	const asked = asks[0];
+	const away = asked === undefined ? "not Ready after a boot by somebody else" : explainCause({ kind: "neverCameBack", afterMs: phaseSince - asked.at }, "");
+	return `${away}, ${rebooted === null ? "and no new boot of it was seen" : `though it was booted anew (kernel ${rebooted.kernelVersion})`}`;
 }
 
 export function explainPhase(phase: Phase): string {

@@ -6,6 +6,7 @@ import type { Reboot } from "./model.ts";
 import { handedOver } from "./ownership.ts";
 import type { Plan, PlanInput } from "./plan.ts";
 import { clusterLimit, limitNodes, poolLimit, windowsFor } from "./policy.ts";
+import { mayIgnoreWindow } from "./requests.ts";
 import { windowState } from "./windows.ts";
 
 export interface Violation {
@@ -70,7 +71,7 @@ function windowViolations(input: PlanInput, plan: Plan): readonly Violation[] {
 		return windows !== undefined && windowState(windows, view.at).open;
 	};
 	const admitted = plan.admitted
-		.filter((each) => !open(each.node.pool))
+		.filter((each) => !open(each.node.pool) && !mayIgnoreWindow(each, input.control, view.at))
 		.map((each) => ({ id: "S3", what: `${each.node.name} was admitted outside its window`, record: each.id }));
 	const asked = plan.steps
 		.filter(({ before, reboot }) => reboot.asks.length > before.asks.length && reboot.policy.windowCloses !== "finish" && !open(reboot.node.pool))
@@ -79,6 +80,7 @@ function windowViolations(input: PlanInput, plan: Plan): readonly Violation[] {
 }
 
 function actionViolation(input: PlanInput, plan: Plan, action: Action): Violation | null {
+	if (action.kind === "deleteRebootPod") return null;
 	const all = [...plan.steps.map((each) => each.reboot), ...plan.adopted, ...plan.admitted];
 	const reboot = all.find((each) => each.id === action.record);
 	const violation = (id: string, what: string): Violation => ({ id, what, record: action.record });
@@ -103,7 +105,6 @@ function actionViolation(input: PlanInput, plan: Plan, action: Action): Violatio
 		case "cordon":
 		case "mark":
 		case "evict":
-		case "deleteRebootPod":
 			return null;
 		default: {
 			const never: never = action;

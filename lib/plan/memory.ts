@@ -32,9 +32,10 @@ function backsOff(ended: EndedReboot): boolean {
 	return ended.end === "cancelled" && ended.cause.kind !== "forbidden";
 }
 
+/** What an eviction will meet again unless somebody changes it: it is tried by dry run before the node is emptied once more. */
 function blockedBy(ended: EndedReboot): readonly Obstacle[] {
 	if (ended.cause.kind !== "drainTimedOut") return [];
-	return ended.cause.obstacles.filter((each) => each.kind === "budget" || each.kind === "twoBudgets");
+	return ended.cause.obstacles.filter(({ kind }) => kind === "budget" || kind === "twoBudgets" || kind === "refused");
 }
 
 /** What is remembered once a reboot has ended. `why` is the sentence that people read. */
@@ -47,6 +48,8 @@ export function afterEnd(memory: NodeMemory | undefined, ended: EndedReboot, why
 		const rebootedAt = ended.reboot.rebooted.at;
 		return { ...base, waitingSince: null, rebootedAt, rebootIntervalMs: policy.rebootIntervalMs, probationMs: policy.probationMs, attempts: 0, lastEnd: null };
 	}
+	// The cluster went to another scheduler: of the node itself, and of its cordon, that says nothing.
+	if (ended.cause.kind === "ownerChanged") return base;
 	const counts = backsOff(ended);
 	const attempts = counts ? base.attempts + 1 : base.attempts;
 	const backOffUntil = counts ? ended.endedAt + backOffMs(attempts) : null;
@@ -93,12 +96,16 @@ export function saysNothingSince(memory: NodeMemory | undefined, pod: SentinelPo
 	return pod.report.report.bootId !== memory.bootId;
 }
 
-/** The memory with the earliest `since` of those that wait (null: not known who waits), and without what no longer matters. */
+/**
+ * The memory with the earliest `since` of those that wait (null: not known who waits), and without what no longer matters.
+ * `longestIntervalMs`: the longest REBOOT_INTERVAL of today's settings, which may be longer than the one that a node was rebooted under.
+ */
 export function refreshed(
 	memory: readonly NodeMemory[],
 	waiting: readonly SentinelPod[] | null,
 	uidOf: (node: string) => string | null,
 	at: Instant,
+	longestIntervalMs = 0,
 ): readonly NodeMemory[] {
 	const byNode = new Map(memory.map((each) => [each.node, each]));
 	const asking = new Set<string>();
@@ -113,14 +120,16 @@ export function refreshed(
 		const before = found !== undefined && (uid === null || found.nodeUid === "" || found.nodeUid === uid) ? found : undefined;
 		if (saysNothingSince(before, pod)) continue;
 		const same = before !== undefined && before.bootId === bootId;
+		// What is as it was stays the very same entry: nothing of it has to be written.
+		if (same && before.nodeUid === nodeUid && before.waitingSince !== null && before.waitingSince <= since) continue;
 		const base = same ? { ...before, nodeUid } : { ...blank(pod.node, nodeUid, bootId), ...(before === undefined ? {} : ourReboot(before)) };
 		byNode.set(pod.node, { ...base, waitingSince: Math.min(base.waitingSince ?? since, since) });
 	}
-	return [...byNode.values()].filter((each) => (waiting !== null && asking.has(each.node)) || stillMatters(each, waiting === null, at));
+	return [...byNode.values()].filter((each) => (waiting !== null && asking.has(each.node)) || stillMatters(each, waiting === null, at, longestIntervalMs));
 }
 
-function stillMatters(memory: NodeMemory, waitingUnknown: boolean, at: Instant): boolean {
-	if (memory.rebootedAt !== null && at < memory.rebootedAt + Math.max(memory.rebootIntervalMs, memory.probationMs)) return true;
+function stillMatters(memory: NodeMemory, waitingUnknown: boolean, at: Instant, longestIntervalMs: number): boolean {
+	if (memory.rebootedAt !== null && at < memory.rebootedAt + Math.max(memory.rebootIntervalMs, memory.probationMs, longestIntervalMs)) return true;
 	if (memory.lastEnd !== null && at < memory.lastEnd.at + forgetMs) return true;
 	return waitingUnknown && memory.waitingSince !== null;
 }

@@ -144,6 +144,13 @@ export interface PodFacts {
 	readonly trouble: string | null;
 }
 
+/** A reboot pod, as a list of them tells it. */
+export interface RebootPodRef {
+	readonly name: string;
+	readonly uid: string;
+	readonly node: string;
+}
+
 /** State of the managed cluster in ARM. `notManaged`: reached by a kubeconfig, ARM knows nothing of it. */
 export type AksFacts =
 	| { readonly kind: "notManaged" }
@@ -164,10 +171,13 @@ export interface View {
 	/** `metadata.uid` of namespace kube-system. */
 	readonly clusterUid: Reading<string>;
 	readonly owner: Reading<OwnerSeen>;
-	readonly aks: Reading<AksFacts>;
+	/** Null: nothing could begin or be asked for, so Azure was not asked (it answers about one question a second for all clusters of a subscription). */
+	readonly aks: Reading<AksFacts> | null;
 	readonly sentinel: Reading<SentinelDaemonSet | "absent">;
 	/** Sentinel pods that carry the label. */
 	readonly waiting: Reading<readonly SentinelPod[]>;
+	/** Every reboot pod that there is, as far as it could be read. */
+	readonly rebootPods: readonly RebootPodRef[];
 	/** Pool and hold of nodes, at most 10 minutes old; absent names are not known (yet). */
 	readonly metadata: ReadonlyMap<string, NodeMetadata>;
 	/** Linux nodes by pool, where a percentage needs them. */
@@ -244,6 +254,8 @@ export interface Reboot {
 	readonly foundCordoned: boolean;
 	/** Found marked on the node and without a record. */
 	readonly adopted: boolean;
+	/** What somebody asked for by hand, where this is the reboot of it. */
+	readonly request: ControlRequest | null;
 	readonly policy: Policy;
 	readonly admittedAt: Instant;
 	readonly phase: Phase;
@@ -318,6 +330,25 @@ export interface ControlHold {
 	readonly until: Instant | null;
 }
 
+/** "Reboot this node now", asked of the running scheduler (row `control`): one try, over when its reboot ended. */
+export interface ControlRequest {
+	readonly node: string;
+	/** The boot that is to be ended: once the node runs another one, nothing is left to do. */
+	readonly bootId: string;
+	readonly reason: string;
+	readonly by: string;
+	readonly at: Instant;
+	/** Nothing begins for it from then on. */
+	readonly until: Instant;
+	/** It may begin, and be asked for, outside the maintenance window. */
+	readonly ignoreWindow: boolean;
+}
+
+/** What people asked of the running scheduler: row `control` of the cluster's partition. */
 export interface Control {
 	readonly holds: readonly ControlHold[];
+	/** One of a node at most. */
+	readonly requests: readonly ControlRequest[];
 }
+
+export const nothingAsked: Control = { holds: [], requests: [] };

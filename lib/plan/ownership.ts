@@ -30,3 +30,8 @@ export function holdOn(node: NodeFacts, reboot: Pick<Reboot, "id" | "foundCordon
 	if (!reboot.foundCordoned && handedOver(node)) return "handedOver";
 	return "ours";
 }
+
+/** Whether the node carries a mark that this reboot has to remove: its own, one that cannot be read, or one copied from another node object. */
+export function hasMarkToRemove({ mark, uid }: NodeFacts, reboot: Pick<Reboot, "id">): boolean {
+	return mark.kind === "garbled" || (mark.kind === "mark" && (mark.mark.record === reboot.id || mark.mark.nodeUid !== uid));
+}

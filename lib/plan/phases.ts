@@ -27,7 +27,7 @@ export const phaseRules: readonly PhaseRule[] = [
 	{
 		phase: "cordoning",
 		meaning: "admitted; our mark and the cordon are being set in one write",
-		leavesWhen: "both are there",
+		leavesWhen: "mark and cordon are there",
 		onDeadline: "`uncordoning`, then `gaveUp`",
 		next: ["draining", "uncordoning"],
 		ends: ["replaced", "released"],
@@ -59,7 +59,7 @@ export const phaseRules: readonly PhaseRule[] = [
 	{
 		phase: "uncordoning",
 		meaning: "our mark and our cordon are being removed",
-		leavesWhen: "both are gone, or the cordon is left as it was found",
+		leavesWhen: "mark and cordon are gone, or the cordon is left as it was found",
 		onDeadline: "repeated, and the alarm is raised",
 		next: ["soaking"],
 		ends: ["gaveUp", "notNeeded", "cancelled", "replaced", "released"],
@@ -111,6 +111,9 @@ export function phaseTimeoutMs(phase: Phase, policy: Policy): number | null {
 		}
 	}
 }
+
+/** So long after it was sent an act may still come about: the request was held up on its way, or its worker stood still before it sent it. */
+export const underWayMs = 5 * 60_000;
 
 /** A second ask is sent after this share of `REBOOT_TIMEOUT`; the half after that is quiet. */
 export const secondAskShare = 1 / 4;

@@ -1,14 +1,17 @@
 // One look at one cluster, thought through: what every reboot in flight becomes, what is adopted, who begins, what is to be done, and
 // why the others wait. Pure: performs nothing and knows no clock.
-import { type Action, actionsFor } from "./actions.ts";
-import { type AdmissionInput, admit, holdReasons, type WaitingNode } from "./admission.ts";
+import { type Action, actionsFor, noRecord } from "./actions.ts";
+import { type AdmissionInput, admit, holdReasons, poolStateReasons } from "./admission.ts";
 import { adopt } from "./adoption.ts";
-import { explainCause } from "./explain.ts";
+import { explainCause, explainProblem } from "./explain.ts";
+import type { WaitingNode } from "./line.ts";
 import { afterEnd, memoryOf, reconsidered, refreshed } from "./memory.ts";
-import type { Control, EndedReboot, Instant, NodeFacts, NodeMemory, Reboot, SentinelDaemonSet, View } from "./model.ts";
+import type { Control, EndedReboot, Instant, NodeFacts, NodeMemory, Reboot, RebootPodRef, SentinelDaemonSet, View } from "./model.ts";
 import { patchTimeoutMs } from "./phases.ts";
-import { type ClusterTarget, covers, policyFor, poolScopes, type SettingProblem, type Settings, targetId, windowsFor } from "./policy.ts";
+import { type ClusterTarget, covers, policyFor, poolScopes, type SettingProblem, type Settings, scopedDefaults, targetId, windowsFor } from "./policy.ts";
 import type { Reason } from "./reasons.ts";
+import { newReboot } from "./record.ts";
+import { type FinishedRequest, finishedRequests, isWithdrawn, standing } from "./requests.ts";
 import { type RebootView, type Stepped, step } from "./step.ts";
 import { type WindowState, windowState } from "./windows.ts";
 
@@ -48,6 +51,10 @@ export interface Plan {
 	/** In the order in which they are to be done: recovery before admissions. Per reboot, the first that fails ends its list. */
 	readonly actions: readonly Action[];
 	readonly memory: readonly NodeMemory[];
+	/** What people asked, and still stands. */
+	readonly control: Control;
+	/** What they asked and is over. */
+	readonly finished: readonly FinishedRequest[];
 	readonly waiting: readonly WaitingNode[];
 	/** What keeps the cluster as a whole from beginning anything. */
 	readonly clusterReasons: readonly Reason[];
@@ -60,7 +67,7 @@ function forbiddenHere(input: PlanInput): readonly Reason[] {
 	const reasons: Reason[] = [];
 	const first = input.problems[0];
 	if (input.settings === null) {
-		const text = first === undefined ? "they could not be read" : `${first.setting}: ${JSON.stringify(first.part)}, expected ${first.expected}`;
+		const text = first === undefined ? "they could not be read" : explainProblem(first);
 		reasons.push({ kind: "settingsWrong", problems: Math.max(1, input.problems.length), first: text });
 	}
 	if (!input.configured) reasons.push({ kind: "removed" });
@@ -69,9 +76,15 @@ function forbiddenHere(input: PlanInput): readonly Reason[] {
 	return reasons;
 }
 
-/** Nobody waits, nothing is in flight or marked: what was not looked at is not missing. */
-function idle({ view, records }: PlanInput): boolean {
-	return records.length === 0 && view.waiting.known && view.waiting.value.length === 0 && view.cordoned.every((node) => node.mark.kind === "none");
+/** Nobody waits or asked for anything, nothing is in flight or marked: what was not looked at is not missing. */
+function idle({ view, records, control }: PlanInput): boolean {
+	return (
+		records.length === 0 &&
+		control.requests.length === 0 &&
+		view.waiting.known &&
+		view.waiting.value.length === 0 &&
+		view.cordoned.every((node) => node.mark.kind === "none")
+	);
 }
 
 /** What only new work needs, and is missing or not known: recovery goes on without it. */
@@ -85,29 +98,44 @@ function missingHere(input: PlanInput): readonly Reason[] {
 	if (!view.sentinel.known) reasons.push({ kind: "sentinelUnknown", why: view.sentinel.why });
 	else if (view.sentinel.value === "absent") reasons.push({ kind: "sentinelAbsent" });
 	if (!view.waiting.known) reasons.push({ kind: "waitingUnknown", why: view.waiting.why });
-	if (!view.aks.known && needed) reasons.push({ kind: "clusterStateUnknown", why: view.aks.why });
-	else if (view.aks.known && view.aks.value.kind === "absent") reasons.push({ kind: "clusterState", state: "not found" });
-	else if (view.aks.known && view.aks.value.kind === "managed") {
-		const { provisioningState, powerState } = view.aks.value;
-		if (powerState !== "Running") reasons.push({ kind: "clusterState", state: powerState });
-		else if (provisioningState !== "Succeeded") reasons.push({ kind: "clusterState", state: provisioningState });
+	return [...reasons, ...clusterStateReasons(input)];
+}
+
+/** What Azure says of the cluster. Where nothing is in flight it need not have been asked: who may begin is admitted only once it was. */
+function clusterStateReasons({ view, records }: PlanInput): readonly Reason[] {
+	const { aks } = view;
+	if (aks === null) return records.length > 0 ? [{ kind: "clusterStateUnknown", why: "it was not read" }] : [];
+	if (!aks.known) return [{ kind: "clusterStateUnknown", why: aks.why }];
+	switch (aks.value.kind) {
+		case "notManaged":
+			return [];
+		case "absent":
+			return [{ kind: "clusterState", state: "not found" }];
+		case "managed": {
+			const { provisioningState, powerState } = aks.value;
+			if (powerState !== "Running") return [{ kind: "clusterState", state: powerState }];
+			return provisioningState === "Succeeded" ? [] : [{ kind: "clusterState", state: provisioningState }];
+		}
 	}
-	return reasons;
 }
 
 /**
  * A pool scope of a cluster named in full that no pool matches: probably a typing error, so nothing begins until it is mended.
  * (A wildcard in the cluster's part is meant for those clusters that have such a pool.)
  */
-function unmatchedPoolScopes(input: PlanInput): readonly Reason[] {
-	const { settings, view, target } = input;
-	if (settings === null || !view.poolSizes.known) return [];
+function unmatchedPoolScopes({ settings, view, target }: PlanInput): readonly Reason[] {
+	// A pool that has no nodes now is known to Azure alone.
+	if (settings === null || view.aks === null) return [];
 	const inAzure = view.aks.known && view.aks.value.kind === "managed" ? view.aks.value.pools.map((each) => each.name) : [];
-	const pools = [...view.poolSizes.value.keys(), ...inAzure];
-	const unmatched = poolScopes(settings, target.name).filter(
-		(scope) => !scope.cluster.includes("*") && !pools.some((pool) => covers(scope, target.name, pool)),
-	);
-	return unmatched.map((scope) => ({ kind: "poolScopeUnmatched", scope: `${scope.cluster}/${scope.pool}` }));
+	return scopesWithoutPool(settings, target.name, view.poolSizes, inAzure).map((scope) => ({ kind: "poolScopeUnmatched", scope }));
+}
+
+/** Pool scopes that name the cluster in full and match no pool that has nodes, nor any of the others that are given. */
+export function scopesWithoutPool(settings: Settings, cluster: string, poolSizes: View["poolSizes"], others: readonly string[] = []): readonly string[] {
+	if (!poolSizes.known) return [];
+	const pools = [...poolSizes.value.keys(), ...others];
+	const unmatched = poolScopes(settings, cluster).filter((scope) => !scope.cluster.includes("*") && !pools.some((pool) => covers(scope, cluster, pool)));
+	return unmatched.map((scope) => `${scope.cluster}/${scope.pool}`);
 }
 
 function ownedByOther(input: PlanInput): string | null {
@@ -122,6 +150,7 @@ function rebootView(input: PlanInput, reboot: Reboot, forbidden: readonly Reason
 	const { pool } = reboot.node;
 	const held = holdReasons({ cluster: target.name, settings, control, at: view.at }, reboot.node.name, pool, annotation);
 	const absent = missing.filter((reason) => reason.kind === "sentinelAbsent");
+	const withdrawn: readonly Reason[] = isWithdrawn(reboot, control, view.at) ? [{ kind: "requestWithdrawn" }] : [];
 	const windows = settings === null ? undefined : windowsFor(settings, target.name, pool);
 	return {
 		at: view.at,
@@ -129,17 +158,12 @@ function rebootView(input: PlanInput, reboot: Reboot, forbidden: readonly Reason
 		pods: view.pods.get(reboot.node.name) ?? { known: false, why: "its pods were not read" },
 		daemonSets: view.daemonSets,
 		// A sentinel that is known to be gone will not come to say anything: no use in waiting for it.
-		forbidden: [...forbidden, ...held, ...absent][0] ?? null,
-		impediments: [...missing, ...poolImpediments(view, pool)],
+		forbidden: [...forbidden, ...held, ...absent, ...withdrawn][0] ?? null,
+		dropped: !input.configured,
+		impediments: [...missing, ...poolStateReasons(view, pool)],
 		window: settings === null ? null : windows === undefined ? { open: false, opensAt: null } : windowState(windows, view.at),
 		lastLookAt: input.lastLookAt,
 	};
-}
-
-function poolImpediments(view: View, pool: string): readonly Reason[] {
-	if (!view.aks.known || view.aks.value.kind !== "managed") return [];
-	const found = view.aks.value.pools.find((each) => each.name === pool);
-	return found !== undefined && found.provisioningState !== "Succeeded" ? [{ kind: "poolState", pool, state: found.provisioningState }] : [];
 }
 
 /**
@@ -176,9 +200,11 @@ function adoptions(input: PlanInput): readonly Reboot[] {
 
 function admitted(input: PlanInput, waiting: WaitingNode, facts: NodeFacts, number: number, settings: Settings): Reboot {
 	const { at } = input.view;
-	const policy = policyFor(settings, input.target.name, facts.pool);
-	return {
-		schema: 1,
+	const request = waiting.requested;
+	const ofPool = policyFor(settings, input.target.name, facts.pool);
+	// Stored with the record: the window is no more looked at when the reboot is asked for than when it is begun.
+	const policy = request?.ignoreWindow === true ? { ...ofPool, windowCloses: "finish" as const } : ofPool;
+	return newReboot({
 		id: `${input.newId}-${number}`,
 		cluster: { name: input.target.name, id: targetId(input.target), uid: input.view.clusterUid.known ? input.view.clusterUid.value : "" },
 		node: { name: facts.name, uid: facts.uid, pool: facts.pool },
@@ -187,31 +213,36 @@ function admitted(input: PlanInput, waiting: WaitingNode, facts: NodeFacts, numb
 		packages: waiting.packages.slice(0, 50),
 		waitingSince: waiting.since,
 		foundCordoned: facts.unschedulable,
-		adopted: false,
+		request,
 		policy,
 		admittedAt: at,
 		phase: "cordoning",
 		phaseSince: at,
 		deadlineAt: at + policy.beforeDrainMs + patchTimeoutMs,
-		deadlinePutOff: false,
 		notBefore: at + policy.beforeDrainMs,
-		ending: null,
-		asks: [],
-		daemonPods: [],
-		obstacles: [],
-		drainedAt: null,
-		harsher: null,
-		alarmed: false,
-		trouble: null,
-		rebooted: null,
-		timeline: [{ phase: "cordoning", at }],
-	};
+	});
 }
 
 /** Nothing is done to a node that the very same look would bring back: that is written first, and done at the next. */
 function adoptedActions(reboot: Reboot, view: RebootView, us: string, sentinel: SentinelDaemonSet | null): readonly Action[] {
 	const next = step(reboot, view);
 	return next.ended === null && next.reboot.phase === reboot.phase ? actionsFor(reboot, view, us, sentinel) : [];
+}
+
+/**
+ * Reboot pods of which no record knows and no mark tells: made by a call that was applied after its reboot had ended, or left where the
+ * table was lost and somebody took the mark away. One of another name of this cluster is told by its node's mark.
+ */
+export function leftBehind({ rebootPods, cordoned }: Pick<View, "rebootPods" | "cordoned">, inFlight: readonly Reboot[]): readonly RebootPodRef[] {
+	const known = new Set([...inFlight.map((each) => each.node.name), ...cordoned.filter((each) => each.mark.kind !== "none").map((each) => each.name)]);
+	return rebootPods.filter((pod) => !known.has(pod.node));
+}
+
+/** Theirs whom the Lease names: nobody else knows that nothing is in flight there. */
+function deletions(input: PlanInput, inFlight: readonly Reboot[]): readonly Action[] {
+	const { owner } = input.view;
+	if (input.twin !== null || !owner.known || owner.value.kind !== "named" || owner.value.holder !== input.us) return [];
+	return leftBehind(input.view, inFlight).map(({ name, uid, node }) => ({ kind: "deleteRebootPod", record: noRecord, node, pod: name, uid }));
 }
 
 /** Marks that cannot be read name no owner: whoever sees one where the Lease is nobody's takes the cluster, or the cordon would stay. */
@@ -236,14 +267,21 @@ function windowOf({ settings, target, view }: PlanInput, pool: string | null): W
 	return windows === undefined ? null : windowState(windows, view.at);
 }
 
+/** In the settings of today, for whatever pool. */
+function longestIntervalMs({ settings, fallback }: PlanInput): number {
+	return Math.max(scopedDefaults.rebootIntervalMs, ...(settings ?? fallback).rebootIntervalMs.map((each) => each.value));
+}
+
 function remember(input: PlanInput, ended: readonly EndedReboot[]): readonly NodeMemory[] {
 	const { view } = input;
 	const waiting = view.waiting.known ? view.waiting.value : null;
 	let memory = reconsidered(
-		refreshed(input.memory, waiting, (node) => view.metadata.get(node)?.uid ?? null, view.at),
+		refreshed(input.memory, waiting, (node) => view.metadata.get(node)?.uid ?? null, view.at, longestIntervalMs(input)),
 		(node) => windowOf(input, view.metadata.get(node)?.pool ?? null),
 	);
 	for (const each of ended) {
+		// A node that bore a copy of another's mark is still that node, and remembers what it did.
+		if (each.cause.kind === "markCopied") continue;
 		const { name } = each.reboot.node;
 		const next = afterEnd(memoryOf(memory, name), each, explainCause(each.cause, each.reboot.node.name));
 		memory = [...memory.filter((one) => one.node !== name), ...(each.end === "replaced" ? [] : [next])];
@@ -262,9 +300,11 @@ export function plan(input: PlanInput): Plan {
 	const going = steps.flatMap(({ reboot, ended: end }) => (end === null ? [reboot] : []));
 	const adopted = adoptions(input);
 	const memory = remember(input, ended);
+	const finished = finishedRequests(input.control, view, going, ended);
+	const control = standing(input.control, finished, view.at);
 	const clusterReasons = [...forbidden, ...missing, ...unmatchedPoolScopes(input)];
 	const unclaimed = view.owner.known && view.owner.value.kind === "absent";
-	const admission = admissionOf(input, { inFlight: [...going, ...adopted], memory, clusterReasons });
+	const admission = admissionOf(input, { inFlight: [...going, ...adopted], memory, control, clusterReasons });
 	// Whom the Lease does not name begins nothing: the name is written first, and seen by the next look.
 	const newcomers = unclaimed || settings === null ? [] : admission.admitted.map(({ waiting, facts }, i) => admitted(input, waiting, facts, i, settings));
 	const claim =
@@ -272,7 +312,7 @@ export function plan(input: PlanInput): Plan {
 		input.settings?.dryRun !== true &&
 		input.configured &&
 		input.twin === null &&
-		(admission.admitted.length > 0 || adopted.length > 0 || going.length > 0 || unreadableMarks(input));
+		(admission.admitted.length > 0 || adopted.length > 0 || going.length > 0 || unreadableMarks(input) || leftBehind(view, going).length > 0);
 	const waiting = unclaimed
 		? admission.waiting.map((each) => (each.reasons.length > 0 ? each : { ...each, reasons: [{ kind: "claiming" } as const] }))
 		: admission.waiting;
@@ -284,11 +324,12 @@ export function plan(input: PlanInput): Plan {
 		...recovered.flatMap(actionsOf),
 		...adopted.flatMap((each) => adoptedActions(each, viewOf(each), us, sentinel)),
 		...newcomers.flatMap(actionsOf),
-	].filter((action) => !endedIds.has(action.record) || action.kind === "deleteRebootPod");
-	return { steps, ended, adopted, admitted: newcomers, claim, actions, memory, waiting, clusterReasons, toRead: admission.toRead };
+		...deletions(input, [...going, ...adopted]),
+	].filter((action) => action.kind === "deleteRebootPod" || !endedIds.has(action.record));
+	return { steps, ended, adopted, admitted: newcomers, claim, actions, memory, control, finished, waiting, clusterReasons, toRead: admission.toRead };
 }
 
-function admissionOf(input: PlanInput, now: Pick<AdmissionInput, "inFlight" | "memory" | "clusterReasons">) {
+function admissionOf(input: PlanInput, now: Pick<AdmissionInput, "inFlight" | "memory" | "control" | "clusterReasons">) {
 	const settings = input.settings ?? input.fallback;
-	return admit({ cluster: input.target.name, view: input.view, control: input.control, settings, ...now });
+	return admit({ cluster: input.target.name, view: input.view, settings, ...now });
 }

@@ -36,6 +36,18 @@ export function targetId(target: ClusterTarget): string {
 	return target.kind === "aks" ? target.resourceId : `kubeconfig:${target.context}`;
 }
 
+/** When the timer is due, by the clock of UTC: the values of each field that fit. */
+export interface Schedule {
+	readonly minutes: readonly number[];
+	readonly hours: readonly number[];
+	/** Days of the month. */
+	readonly dates: readonly number[];
+	/** January is 1. */
+	readonly months: readonly number[];
+	/** Sunday is 0. */
+	readonly weekdays: readonly number[];
+}
+
 /** Every setting, parsed and whole. Lists of scoped entries are in the order in which the last match wins. */
 export interface Settings {
 	readonly clusters: readonly ClusterTarget[];
@@ -61,7 +73,7 @@ export interface Settings {
 	readonly soakMs: number;
 	readonly dryRun: boolean;
 	readonly stateTable: string;
-	readonly tickSchedule: string;
+	readonly tickSchedule: Schedule;
 	readonly notifyUrls: readonly string[];
 }
 
@@ -69,8 +81,8 @@ export interface Settings {
 export interface SettingProblem {
 	/** Name of the setting. */
 	readonly setting: string;
-	/** The part that is wrong, as it was given (never a secret). */
-	readonly part: string;
+	/** The part that is wrong, as it was given (never a secret); null: it is not set. */
+	readonly part: string | null;
 	readonly expected: string;
 }
 

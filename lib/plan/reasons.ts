@@ -46,9 +46,18 @@ export type Reason =
 	| { readonly kind: "reportStale"; readonly reported: string; readonly running: string }
 	| { readonly kind: "reportUnreadable"; readonly why: string }
 	| { readonly kind: "rebootPodRefused"; readonly why: string }
-	| { readonly kind: "rebootPodUnknown"; readonly why: string };
+	| { readonly kind: "rebootPodUnknown"; readonly why: string }
+	/** Who asked for it by hand took that back. */
+	| { readonly kind: "requestWithdrawn" };
 
 export type ReasonKind = Reason["kind"];
+
+/** Why nothing is left to do for a request. */
+export type RequestOver =
+	| { readonly kind: "rebootEnded"; readonly end: End; readonly cause: Cause; readonly foundCordoned: boolean }
+	| { readonly kind: "bootedSince"; readonly bootId: string }
+	| { readonly kind: "nodeGone" }
+	| { readonly kind: "expired" };
 
 /** Why a reboot moved from one phase to another, or ended. */
 export type Cause =

@@ -1,8 +1,8 @@
 // One reboot, one look: what the record says next. Performs nothing. Progress is judged before deadlines, and a phase moves only when
 // the view shows it. What is to be done follows from the phase that results (actions.ts), never from the move.
 import type { Ask, DaemonPod, DaemonSetRef, End, Instant, NodeFacts, Obstacle, Phase, PodFacts, Reading, Reboot } from "./model.ts";
-import { handedOver, holdOn } from "./ownership.ts";
-import { askEarlyMs, askLifeMs, gapMs, phaseTimeoutMs, putOffMs, quietShare, secondAskShare } from "./phases.ts";
+import { handedOver, hasMarkToRemove, holdOn } from "./ownership.ts";
+import { askEarlyMs, askLifeMs, gapMs, phaseTimeoutMs, putOffMs, quietShare, secondAskShare, underWayMs } from "./phases.ts";
 import type { Cause, Reason } from "./reasons.ts";
 import { podVerdict } from "./verdicts.ts";
 import type { WindowState } from "./windows.ts";
@@ -15,6 +15,8 @@ export interface RebootView {
 	readonly daemonSets: Reading<readonly DaemonSetRef[]>;
 	/** What forbids the reboot outright while it has not been asked for: the node is brought back. */
 	readonly forbidden: Reason | null;
+	/** The cluster is not in `CLUSTERS` any more: once nothing is in flight, nobody looks at it. */
+	readonly dropped: boolean;
 	/** What is missing or not known and only the ask needs: it waits, until the deadline. */
 	readonly impediments: readonly Reason[];
 	/** Null: no window is known (the settings are wrong, or do not name one). */
@@ -62,7 +64,7 @@ export function cordonSeenAt(reboot: Reboot): Instant | null {
 }
 
 /** Pods that must leave before the reboot; null when that is not known. */
-export function podsThatMustLeave(reboot: Reboot, view: RebootView): readonly PodFacts[] | null {
+export function podsThatMustLeave(reboot: Reboot, view: Pick<RebootView, "at" | "pods" | "daemonSets">): readonly PodFacts[] | null {
 	if (!view.pods.known) return null;
 	const context = { cordonedAt: cordonSeenAt(reboot), now: view.at, policy: reboot.policy, daemonSets: view.daemonSets };
 	return view.pods.value.filter((pod) => podVerdict(pod, context).mustLeave);
@@ -83,7 +85,8 @@ function noLongerAsked(reboot: Reboot, view: RebootView): boolean {
 /** What is decided alike in every phase in which the reboot is not yet asked for. */
 function beforeTheAsk(reboot: Reboot, node: NodeFacts, view: RebootView): Next | null {
 	if (node.bootId !== "" && node.bootId !== reboot.bootId) return bringBack("notNeeded", { kind: "bootedByOthers", bootId: node.bootId });
-	if (noLongerAsked(reboot, view)) return bringBack("notNeeded", { kind: "noLongerAsked" });
+	// What somebody asked for by hand needs no sentinel to ask for it too.
+	if (reboot.request === null && noLongerAsked(reboot, view)) return bringBack("notNeeded", { kind: "noLongerAsked" });
 	if (view.forbidden !== null) return bringBack("cancelled", { kind: "forbidden", reason: view.forbidden });
 	if (view.window !== null && !view.window.open && reboot.policy.windowCloses === "give-up") return bringBack("gaveUp", { kind: "windowClosed" });
 	return null;
@@ -182,9 +185,8 @@ function askFirst(reboot: Reboot, view: RebootView, drainedAt: Instant): Next {
 /** What keeps a pod that no eviction was refused of. */
 function obstacleOf(pod: PodFacts, reboot: Reboot, view: RebootView): Pick<Obstacle, "kind" | "message"> {
 	if (pod.deletionAt !== null) return { kind: "terminating", message: "is still terminating" };
-	if (pod.controller === null && reboot.policy.unmanagedPods === "block")
-		return { kind: "unmanaged", message: "has no controller, and UNMANAGED_PODS is block" };
 	const { kind } = podVerdict(pod, { cordonedAt: cordonSeenAt(reboot), now: view.at, policy: reboot.policy, daemonSets: view.daemonSets });
+	if (kind === "blocks") return { kind: "unmanaged", message: "has no controller, and UNMANAGED_PODS is block" };
 	if (kind === "unknown" && !view.daemonSets.known)
 		return { kind: "unknown", message: `whether its DaemonSet ${pod.controller?.name} still exists could not be read: ${view.daemonSets.why}` };
 	return { kind: "unknown", message: "has not been evicted" };
@@ -226,7 +228,8 @@ function withPodsSeen(reboot: Reboot, view: RebootView): Partial<Reboot> | null 
 			return ask;
 		}
 		if (pod.trouble !== null) trouble = pod.trouble;
-		const over = pod.phase === "Succeeded" || pod.phase === "Failed";
+		// Past its interval it may not send its signal any more, and on a node whose clock is further behind than we allow for it would.
+		const over = pod.phase === "Succeeded" || pod.phase === "Failed" || view.at >= ask.notAfter + askEarlyMs;
 		return over ? { ...ask, pod: "over" } : ask.pod === "unseen" ? { ...ask, pod: "seen" } : ask;
 	});
 	const same = trouble === reboot.trouble && asks.every((ask, i) => ask.pod === reboot.asks[i]?.pod);
@@ -270,7 +273,7 @@ function stepRebooting(reboot: Reboot, node: NodeFacts, view: RebootView): Next 
 function booted(reboot: Reboot, node: NodeFacts, view: RebootView, firstAt: Instant): Next {
 	const rebooted = { at: view.at, bootId: node.bootId, kernelVersion: node.kernelVersion };
 	const cause: Cause = { kind: "booted", tookMs: view.at - firstAt, kernelBefore: reboot.kernelVersion, kernelAfter: node.kernelVersion };
-	return { kind: "enter", phase: "rejoining", cause, change: { rebooted } };
+	return { kind: "enter", phase: "rejoining", cause, change: { asks: withPodsSeen(reboot, view)?.asks ?? reboot.asks, rebooted } };
 }
 
 /** DaemonSet pods that were ready before the reboot and are not (yet) ready again in new containers; null when that is not known. */
@@ -308,10 +311,20 @@ function stepRejoining(reboot: Reboot, node: NodeFacts, view: RebootView): Next 
 	return stay;
 }
 
+/** Until when an act that nobody saw done may still come about, a cordon or a reboot pod. */
+function unseenActUntil(reboot: Reboot): Instant {
+	const leftAt = reboot.timeline.findLast((each) => each.phase === "uncordoning")?.at ?? reboot.phaseSince;
+	const cordonSent = !reboot.adopted && leftAt >= reboot.admittedAt + reboot.policy.beforeDrainMs;
+	if (cordonSent && cordonSeenAt(reboot) === null) return leftAt + underWayMs;
+	const last = reboot.asks.at(-1);
+	return last?.pod === "unseen" ? Math.min(leftAt, last.notAfter) + underWayMs : leftAt;
+}
+
 function stepUncordoning(reboot: Reboot, node: NodeFacts, view: RebootView): Next {
 	const { end, cause } = reboot.ending ?? { end: "cancelled" as const, cause: { kind: "markGarbled" } as const };
-	const unmarked = node.mark.kind === "none" || (node.mark.kind === "mark" && node.mark.mark.record !== reboot.id);
-	if (unmarked && view.pods.known && rebootPods(view.pods).length === 0) {
+	if (!hasMarkToRemove(node, reboot) && view.pods.known && rebootPods(view.pods).length === 0) {
+		// Elsewhere a later look finds what comes about late; here the record is what brings one.
+		if (view.dropped && view.at < unseenActUntil(reboot)) return stay;
 		// Our uncordon removes both at once: a cordon that is left without a mark is somebody's who took the mark away.
 		const cordonLeft = node.unschedulable && !reboot.foundCordoned && end !== "released" && end !== "replaced" && !handedOver(node);
 		if (cordonLeft) return { kind: "end", end: "released", cause: { kind: "markRemoved" } };
@@ -401,9 +414,12 @@ export function enter(reboot: Reboot, phase: Phase, at: Instant, change: Partial
 	};
 }
 
-/** After a gap without looks a deadline that is due is put off, once: what happened meanwhile deserves to be seen first. */
+/**
+ * After a gap without looks a deadline that is due is put off, once: what happened meanwhile deserves to be seen first. Not that of a cordon:
+ * what let the node begin, its window's time above all, may not hold any more.
+ */
 function putOff(reboot: Reboot, view: RebootView): Reboot | null {
-	if (!due(reboot, view) || reboot.deadlinePutOff || reboot.phase === "soaking") return null;
+	if (!due(reboot, view) || reboot.deadlinePutOff || reboot.phase === "soaking" || reboot.phase === "cordoning") return null;
 	if (view.lastLookAt === null || view.at - view.lastLookAt <= gapMs) return null;
 	return { ...reboot, deadlineAt: view.at + putOffMs, deadlinePutOff: true };
 }
@@ -420,9 +436,23 @@ function asMarked(reboot: Reboot, view: RebootView): Reboot {
 	return { ...reboot, foundCordoned: mark.mark.foundCordoned };
 }
 
+/** A pod that shows only now, after `rebooting` was left, was made all the same: nobody has to wait for it. */
+function asSeen(reboot: Reboot, view: RebootView): Reboot {
+	if (!view.node.known || reboot.phase === "rebooting" || reboot.asks.at(-1)?.pod !== "unseen") return reboot;
+	return { ...reboot, ...withPodsSeen(reboot, view) };
+}
+
+/** What was asked for came about after all, while the node is being given back: it counts as a reboot of ours, and REBOOT_INTERVAL begins. */
+function asBooted(reboot: Reboot, view: RebootView): Reboot {
+	if (reboot.phase !== "uncordoning" || reboot.asks.length === 0 || reboot.rebooted !== null) return reboot;
+	const node = view.node.known && view.node.value !== "absent" && view.node.value.uid === reboot.node.uid ? view.node.value : null;
+	if (node === null || node.bootId === "" || node.bootId === reboot.bootId) return reboot;
+	return { ...reboot, rebooted: { at: view.at, bootId: node.bootId, kernelVersion: node.kernelVersion } };
+}
+
 export function step(reboot: Reboot, view: RebootView): Stepped {
 	const moves: Move[] = [];
-	let current = asMarked(reboot, view);
+	let current = asSeen(asBooted(asMarked(reboot, view), view), view);
 	const later = putOff(current, view);
 	if (later !== null) {
 		current = later;

@@ -10,7 +10,7 @@ import type { Policy } from "./policy.ts";
  * skipped   terminating for longer than DRAIN_SKIP_WAIT_FOR_DELETE: not waited for
  * stays     is not drained: DaemonSet, mirror and our own pods, and those that DRAIN_POD_SELECTOR leaves out
  * returns   came after the cordon, which it tolerates: evicting it would bring a successor to the same node for ever
- * blocks    has no controller, and UNMANAGED_PODS=block: a person has to remove it
+ * blocks    has no controller, or belongs to a DaemonSet that is gone, and UNMANAGED_PODS=block: a person has to remove it
  * unknown   belongs to a DaemonSet, and whether that still exists could not be read: not known never counts as good
  */
 export type VerdictKind = "evict" | "leaving" | "finished" | "skipped" | "stays" | "returns" | "blocks" | "unknown";
@@ -90,9 +90,9 @@ function decides(reason: VerdictReason, policy: Policy): VerdictKind | null {
 		case "terminating":
 			return "leaving";
 		case "unmanaged":
+		case "daemonSetGone":
 			return policy.unmanagedPods === "block" ? "blocks" : "evict";
 		case "managed":
-		case "daemonSetGone":
 		case "emptyDir":
 			return null;
 		default:

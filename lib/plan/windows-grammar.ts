@@ -1,4 +1,5 @@
 // The text of a maintenance window: `DAYS START-END [ZONE]`, `DAYS START+DURATION [ZONE]`, `always`, `never`.
+import { dayNames, placeOfName } from "./calendar.ts";
 import { parseDuration } from "./durations.ts";
 import type { Weekday, WeeklyWindow, WindowSpec } from "./windows.ts";
 import { zoneId } from "./windows-zones.ts";
@@ -13,7 +14,6 @@ type Parsed<T> = { readonly ok: T } | { readonly problem: WindowProblem };
 
 const minutesOfDay = 24 * 60;
 const weekMs = 7 * minutesOfDay * 60_000;
-const dayNames = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 const everyDay: readonly Weekday[] = [1, 2, 3, 4, 5, 6, 7];
 const form = "DAYS START-END [ZONE], DAYS START+DURATION [ZONE], always or never, such as: Sat,Sun 02:00-06:00 Europe/Paris";
 const daysForm = "Mon, Tue, Wed, Thu, Fri, Sat or Sun, a range such as Mon-Fri, several with commas between them, or daily";
@@ -69,7 +69,9 @@ function parseDays(text: string): Parsed<readonly Weekday[]> {
 }
 
 function weekday(name: string): Weekday | undefined {
-	return everyDay[dayNames.indexOf(name.toLowerCase())];
+	// Sunday is the last day of their week, and the first name.
+	const place = placeOfName(dayNames, name);
+	return place === 0 ? 7 : everyDay[place - 1];
 }
 
 function parseTimes(text: string): Parsed<Pick<WeeklyWindow, "startMinute" | "length">> {

@@ -215,12 +215,22 @@ function nominalLengthAtMs(window: WeeklyWindow, among: readonly WindowSpec[], a
 
 /** The openings of a week without changes of the clocks, in milliseconds since a Monday 00:00 UTC. */
 function nominalSpans(window: WeeklyWindow, at: Instant): readonly Span[] {
-	const offsetMs = Temporal.Instant.fromEpochMilliseconds(at).toZonedDateTimeISO(window.zone).offsetNanoseconds / 1_000_000;
+	const offsetMs = offsetMsAt(at, window.zone);
 	const lengthMs = window.length.kind === "elapsed" ? window.length.durationMs : (window.length.endMinute - window.startMinute) * minuteMs;
 	return window.days.map((day) => {
 		const openedAt = (day - 1) * dayMs + window.startMinute * minuteMs - offsetMs;
 		return { openedAt, closesAt: openedAt + lengthMs };
 	});
+}
+
+/** Offsets at the reference instants, by instant and zone: each window of a list is compared with all others. */
+const referenceOffsets = new Map<string, number>();
+
+function offsetMsAt(at: Instant, zone: string): number {
+	const key = `${at} ${zone}`;
+	const offsetMs = referenceOffsets.get(key) ?? Temporal.Instant.fromEpochMilliseconds(at).toZonedDateTimeISO(zone).offsetNanoseconds / 1_000_000;
+	referenceOffsets.set(key, offsetMs);
+	return offsetMs;
 }
 
 function shifted(span: Span, byMs: number): Span {

@@ -17,7 +17,7 @@ export interface ClustersRead {
 export function readClusters(text: string | undefined, problems: SettingProblem[]): ClustersRead {
 	const entries = entriesOf(text ?? "");
 	if (entries.length === 0) {
-		problems.push({ setting, part: text ?? "", expected: `at least one cluster: ${expectedEntry}` });
+		problems.push({ setting, part: text?.trim() ?? null, expected: `at least one cluster: ${expectedEntry}` });
 		return { targets: [], names: { known: false, names: [] } };
 	}
 	const targets: ClusterTarget[] = [];

@@ -11,6 +11,7 @@ export function withoutSecrets(problems: readonly SettingProblem[], env: Readonl
 	const secrets = [env.AzureWebJobsStorage ?? "", ...entriesOf(env.AzureWebJobsStorage ?? ""), ...entriesOf(env.NOTIFY_URLS ?? "")].filter(isLong);
 	return problems.map((problem) => {
 		const { part } = problem;
+		if (part === null) return problem;
 		const secret = secretForm.test(part) || secrets.some((each) => part.includes(each) || (isLong(part) && each.includes(part)));
 		return { ...problem, part: secret ? notShown : part.slice(0, longestPart) };
 	});

@@ -42,7 +42,7 @@ function readWindows(env: Environment, clusters: ClusterNames, problems: Setting
 	const text = env[setting];
 	if (text === undefined || entriesOf(text).length === 0) {
 		// Missing never means "always": nothing would be said, and nodes would go down at noon.
-		problems.push({ setting, part: "", expected: "at least one window such as Sat,Sun 02:00-06:00 Europe/Paris, or the word always" });
+		problems.push({ setting, part: text?.trim() ?? null, expected: "at least one window such as Sat,Sun 02:00-06:00 Europe/Paris, or the word always" });
 		return [];
 	}
 	const read = (entry: string) => {

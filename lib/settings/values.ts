@@ -1,6 +1,7 @@
 // The value of one setting or of one entry of it: text → value, or what was expected.
+import { dayNames, monthNames, placeOfName } from "../plan/calendar.ts";
 import { durationForm, parseDuration } from "../plan/durations.ts";
-import type { Limit } from "../plan/policy.ts";
+import type { Limit, Schedule } from "../plan/policy.ts";
 
 /** `part`: the wrong part where it is not the whole text. */
 export type Value<T> = { readonly ok: T } | { readonly expected: string; readonly part?: string };
@@ -71,34 +72,60 @@ export function labelSelector(text: string): Value<string> {
 	return wrong === undefined ? { ok: text } : { expected: "a label selector such as app=web,tier!=cache or tier in (web, api)", part: wrong.trim() || text };
 }
 
-const scheduleFields = [
+interface ScheduleField {
+	readonly name: string;
+	readonly from: number;
+	readonly to: number;
+	readonly names: readonly string[];
+}
+
+const scheduleFields: readonly ScheduleField[] = [
 	{ name: "second", from: 0, to: 59, names: [] },
 	{ name: "minute", from: 0, to: 59, names: [] },
 	{ name: "hour", from: 0, to: 23, names: [] },
 	{ name: "day", from: 1, to: 31, names: [] },
-	{ name: "month", from: 1, to: 12, names: ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"] },
-	{ name: "day of the week", from: 0, to: 7, names: ["sun", "mon", "tue", "wed", "thu", "fri", "sat"] },
-] as const;
+	{ name: "month", from: 1, to: 12, names: monthNames },
+	// Not 7 for Sunday: the host would not load the function. https://github.com/atifaziz/NCrontab, CrontabFieldImpl.cs
+	{ name: "day of the week", from: 0, to: 6, names: dayNames },
+];
 
 /** NCRONTAB of a timer trigger: https://learn.microsoft.com/azure/azure-functions/functions-bindings-timer#ncrontab-expressions */
-export function schedule(text: string): Value<string> {
+export function schedule(text: string): Value<Schedule> {
 	const fields = text.split(/\s+/);
 	const form = "six fields (second, minute, hour, day, month, day of the week) such as 0 * * * * *";
 	if (fields.length !== scheduleFields.length) return { expected: form };
-	const wrong = scheduleFields.find((field, at) => !(fields[at] ?? "").split(",").every((part) => isSchedulePart(part, field)));
-	if (wrong === undefined) return { ok: fields.join(" ") };
-	return { expected: `${form}; a ${wrong.name} from ${wrong.from} to ${wrong.to}`, part: fields[scheduleFields.indexOf(wrong)] ?? text };
+	const values = scheduleFields.map((field, at) => fieldValues(fields[at] ?? "", field));
+	const wrong = scheduleFields.find((_, at) => values[at] === null);
+	if (wrong !== undefined) {
+		const part = fields[scheduleFields.indexOf(wrong)] ?? text;
+		return { expected: `${form}; a ${wrong.name} from ${wrong.from} to ${wrong.to}`, part };
+	}
+	const [, minutes, hours, dates, months, weekdays] = values.map((each) => each ?? []);
+	return { ok: { minutes: minutes ?? [], hours: hours ?? [], dates: dates ?? [], months: months ?? [], weekdays: weekdays ?? [] } };
 }
 
-function isSchedulePart(part: string, field: (typeof scheduleFields)[number]): boolean {
+/** Every value that a field names, in order; null: it cannot be read. */
+function fieldValues(text: string, field: ScheduleField): readonly number[] | null {
+	const parts = text.split(",").map((part) => partValues(part, field));
+	return parts.includes(null) ? null : [...new Set(parts.flatMap((each) => each ?? []))].sort((a, b) => a - b);
+}
+
+function partValues(part: string, field: ScheduleField): readonly number[] | null {
 	const [, from, to, step] = /^(\*|[A-Za-z0-9]+)(?:-([A-Za-z0-9]+))?(?:\/(\d{1,2}))?$/.exec(part) ?? [];
-	if (from === undefined || (from === "*" && to !== undefined) || step === "0" || step === "00") return false;
-	const names: readonly string[] = field.names;
-	const inRange = (text: string) => {
-		const value = /^\d{1,2}$/.test(text) ? Number(text) : names.indexOf(text.toLowerCase());
-		return /^\d/.test(text) ? value >= field.from && value <= field.to : value >= 0;
-	};
-	return from === "*" || (inRange(from) && (to === undefined || inRange(to)));
+	if (from === undefined || (from === "*" && to !== undefined) || Number(step ?? 1) === 0) return null;
+	const first = from === "*" ? field.from : fieldValue(from, field);
+	const last = from === "*" ? field.to : to !== undefined ? fieldValue(to, field) : step === undefined ? first : field.to;
+	if (first === null || last === null) return null;
+	// A range whose end is before its start is turned round by the host, and goes over no end of a week or a year.
+	const values: number[] = [];
+	for (let value = Math.min(first, last); value <= Math.max(first, last); value += Number(step ?? 1)) values.push(value);
+	return values;
+}
+
+function fieldValue(text: string, { from, to, names }: ScheduleField): number | null {
+	const place = placeOfName(names, text);
+	const value = /^\d{1,2}$/.test(text) ? Number(text) : place < 0 ? -1 : place + from;
+	return value >= from && value <= to ? value : null;
 }
 
 /** The address of a webhook carries its secret: it is never shown, and http only to this machine. */

@@ -64,6 +64,11 @@ export class CallError extends Error {
 }
 
 /** What a person should read of any thrown thing: messages only, never stacks or causes. */
+/** A row is not as it was when the write was decided on: somebody else wrote, or deleted, it in between. */
+export function isWriteConflict({ failure }: CallError): boolean {
+	return failure === "precondition" || failure === "conflict" || failure === "notFound";
+}
+
 export function messageOf(error: unknown): string {
 	return error instanceof Error ? error.message : String(error);
 }

@@ -1,8 +1,9 @@
 // The row of a cluster in partition `fleet`: that reboots may be in flight there, how to reach it, and what people see of it.
+import type { Instant } from "../plan/model.ts";
 import { type ClusterTarget, targetId } from "../plan/policy.ts";
-import { CallError } from "./call-error.ts";
-import { type FleetRow, fleetOf, fleetPartition, fleetValues } from "./rows.ts";
-import type { Table } from "./world.ts";
+import { CallError, isWriteConflict } from "./call-error.ts";
+import { type FleetRow, fleetOf, fleetPartition, fleetValues, type RoundRow, roundKey, roundValues } from "./rows.ts";
+import type { Row, Table } from "./world.ts";
 
 /** A summary that says the same is written again after this, so that its age tells whether ticks go on. */
 export const summaryEveryMs = 5 * 60_000;
@@ -13,14 +14,60 @@ export function sameTarget(one: ClusterTarget, other: ClusterTarget): boolean {
 	return id(one) === id(other);
 }
 
-export async function readFleet(table: Table): Promise<ReadonlyMap<string, FleetRow>> {
-	const { rows } = await table.query(fleetPartition);
-	return new Map(
-		rows.flatMap((row) => {
-			const read = fleetOf(row);
-			return read === null ? [] : [[row.key, read] as const];
-		}),
-	);
+export interface Fleet {
+	/** By the service's clock. */
+	readonly at: Instant;
+	/** By name. */
+	readonly rows: ReadonlyMap<string, FleetRow>;
+	/** Keys of rows that cannot be read. */
+	readonly unreadable: readonly string[];
+	/** The last round; null where none has ended yet. */
+	readonly round: Row | null;
+}
+
+/**
+ * Partition `fleet`, by one query.
+ *
+ * @throws CallError
+ */
+export async function readFleet(table: Table): Promise<Fleet> {
+	const { rows, at } = await table.query(fleetPartition);
+	const round = rows.find((row) => row.key === roundKey) ?? null;
+	const read = rows.filter((row) => row !== round).map((row) => ({ key: row.key, fleetRow: fleetOf(row) }));
+	return {
+		at,
+		rows: new Map(read.flatMap(({ key, fleetRow }) => (fleetRow === null ? [] : [[key, fleetRow] as const]))),
+		unreadable: read.flatMap(({ key, fleetRow }) => (fleetRow === null ? [key] : [])),
+		round,
+	};
+}
+
+/**
+ * The name under which each cluster is looked at, by its UID, where the settings have more than one for it. Where reboots are in flight the name
+ * stays, also one that was dropped from the settings; then in the order of the settings.
+ */
+export function namesByUid(rows: ReadonlyMap<string, FleetRow>, clusters: readonly ClusterTarget[]): ReadonlyMap<string, string> {
+	const names = new Map<string, string>();
+	const ofSettings = clusters.flatMap((target) => {
+		const row = rows.get(target.name);
+		return row !== undefined && sameTarget(row.target, target) ? [row] : [];
+	});
+	const known = [...[...rows.values()].filter((row) => row.inFlight), ...ofSettings];
+	for (const { clusterUid, target } of known) if (clusterUid !== "" && !names.has(clusterUid)) names.set(clusterUid, target.name);
+	return names;
+}
+
+/**
+ * Says that a round has ended, so that people see when ticks have stopped. Who was overtaken leaves it: another round has just said the same.
+ * Not being able to write it is no failure of the round.
+ */
+export async function writeRound(table: Table, etag: string | null, row: Omit<RoundRow, "endedAt">): Promise<void> {
+	const values = roundValues(row);
+	try {
+		await table.transact(fleetPartition, [etag === null ? { kind: "insert", key: roundKey, values } : { kind: "replace", key: roundKey, values, etag }]);
+	} catch (error) {
+		if (!(error instanceof CallError)) throw error;
+	}
 }
 
 export type FleetWrite = { readonly kind: "written"; readonly row: FleetRow } | { readonly kind: "overtaken"; readonly row: FleetRow | null };
@@ -41,9 +88,8 @@ export async function writeFleet(table: Table, before: FleetRow | null, next: Om
 			return { kind: "written", row: { ...next, etag: etags[0] ?? "", writtenAt: at } };
 		} catch (error) {
 			if (!(error instanceof CallError)) throw error;
-			const conflict = error.failure === "precondition" || error.failure === "conflict" || error.failure === "notFound";
-			if (!conflict && !error.mayHaveApplied) throw error;
-			current = (await readFleet(table)).get(key) ?? null;
+			if (!isWriteConflict(error) && !error.mayHaveApplied) throw error;
+			current = (await readFleet(table)).rows.get(key) ?? null;
 			if (current !== null && current.fence === next.fence && current.summary === next.summary && current.inFlight === next.inFlight)
 				return { kind: "written", row: current };
 		}

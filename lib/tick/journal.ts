@@ -1,8 +1,20 @@
 // Every event of the journal, in one place: its stable id, its level, and its sentence. Alerts and docs key on the ids.
 // A line is flat JSON on one line: {"event","level","message", …fields}.
-import { explainCause, explainDuration, explainEnd, explainInstant, explainObstacle, explainReason } from "../plan/explain.ts";
+import {
+	explainAlarm,
+	explainCause,
+	explainDuration,
+	explainEnd,
+	explainInstant,
+	explainObstacle,
+	explainPhase,
+	explainProblem,
+	explainReason,
+	explainRequestOver,
+} from "../plan/explain.ts";
 import type { End, Instant, Obstacle, Phase } from "../plan/model.ts";
-import type { Cause, Reason } from "../plan/reasons.ts";
+import type { SettingProblem } from "../plan/policy.ts";
+import type { Cause, Reason, ReasonKind, RequestOver } from "../plan/reasons.ts";
 import type { JournalLine, JournalSink } from "./world.ts";
 
 type Level = JournalLine["level"];
@@ -28,6 +40,11 @@ interface OfNode extends OfCluster {
 	readonly reboot: string;
 }
 
+function sayWaits(f: { readonly since: Instant | null; readonly requestedBy: string | null; readonly reasons: readonly Reason[] }): string {
+	const waits = f.requestedBy === null ? "waits for a reboot" : `waits for the reboot that ${f.requestedBy} asked for`;
+	return `${waits}${f.since === null ? "" : ` since ${explainInstant(f.since)}`}: ${f.reasons.map(explainReason).join("; ") || "begins now"}`;
+}
+
 export const events = {
 	"round.started": event<{ clusters: number; worker: string; late: boolean }>(
 		"info",
@@ -37,35 +54,66 @@ export const events = {
 		"info",
 		(f) => `${f.looks} looks at ${f.clusters} clusters in ${explainDuration(f.tookMs)}: ${f.inFlight} in flight, ${f.waiting} waiting, ${f.failed} failed`,
 	),
-	"settings.wrong": event<{ setting: string; part: string; expected: string }>(
-		"error",
-		(f) => `${f.setting}: ${JSON.stringify(f.part)}, expected ${f.expected}`,
-	),
+	"settings.wrong": event<SettingProblem>("error", explainProblem),
 	"tick.ended": event<OfCluster & { waiting: number; inFlight: number; silent: number; fence: number; tookMs: number }>(
-		"info",
+		"debug",
 		(f) => `${f.waiting} waiting, ${f.inFlight} in flight, ${f.silent} silent sentinels`,
 	),
 	"tick.failed": event<OfCluster & { why: string; inARow: number }>("error", (f) => `the cluster could not be looked at (${f.inARow} in a row): ${f.why}`),
 	"cluster.notLooked": event<OfCluster & { why: string }>("warning", (f) => `the cluster is not looked at: ${f.why}`),
+	/** How it stands after a look: on change, and again every five minutes. `reasons`: what keeps the whole cluster from beginning anything. */
+	"cluster.state": event<
+		OfCluster & { waiting: number; held: number; inFlight: number; needPerson: number; silent: number; fence: number; reasons: readonly ReasonKind[] }
+	>("info", (f) => `${f.waiting} waiting (${f.held} held), ${f.inFlight} in flight (${f.needPerson} of them need a person), ${f.silent} silent sentinels`),
 	"lease.heldByOther": event<OfCluster & { holder: string; forMs: number }>(
 		"info",
 		(f) => `worker ${f.holder} works on it (for ${explainDuration(f.forMs)} more at least)`,
 	),
-	"lease.lost": event<OfCluster & { why: string }>("warning", (f) => `another worker has taken over, or wrote in between: ${f.why}`),
+	/** `notDone`: acts that were left, where it was lost amid them. */
+	"lease.lost": event<OfCluster & { why: string; notDone?: number }>(
+		"warning",
+		(f) => `another worker has taken over, or wrote in between${f.notDone === undefined ? "" : `, and ${f.notDone} acts were not done`}: ${f.why}`,
+	),
 	"owner.other": event<OfCluster & { owner: string; us: string; reason: Reason }>("warning", (f) => explainReason(f.reason)),
 	"owner.claimed": event<OfCluster & { us: string }>("info", (f) => `the cluster belongs to this scheduler now (${f.us})`),
 	"owner.claimFailed": event<OfCluster & { why: string }>("warning", (f) => `it could not be claimed: ${f.why}`),
 	"cluster.reason": event<OfCluster & { reason: Reason }>("warning", (f) => `nothing is begun: ${explainReason(f.reason)}`),
 	"record.unreadable": event<OfCluster & { row: string; why: string }>("error", (f) => `row ${f.row} cannot be read and is left alone: ${f.why}`),
-	"node.waiting": event<OfCluster & { node: string; pool: string | null; since: Instant | null; packages: readonly string[]; reasons: readonly Reason[] }>(
+	"node.waiting": event<
+		OfCluster & {
+			node: string;
+			pool: string | null;
+			since: Instant | null;
+			packages: readonly string[];
+			requestedBy: string | null;
+			reasons: readonly Reason[];
+		}
+	>("info", sayWaits),
+	/** One that waits, again every hour while it does. `blockedBy`: budgets and pods that would block its drain once more. */
+	"node.state": event<
+		OfCluster & {
+			node: string;
+			pool: string | null;
+			since: Instant | null;
+			requestedBy: string | null;
+			reasons: readonly Reason[];
+			blockedBy: readonly string[];
+		}
+	>("info", sayWaits),
+	"control.asked": event<
+		OfCluster & { command: string; pool: string | null; node: string | null; by: string; reason: string; until: Instant | null; told: string }
+	>("info", (f) => `${f.by} asked for it (${f.reason}): ${f.told}`),
+	"request.over": event<OfCluster & { node: string; by: string; reason: string; why: RequestOver }>(
 		"info",
-		(f) => `waits for a reboot${f.since === null ? "" : ` since ${explainInstant(f.since)}`}: ${f.reasons.map(explainReason).join("; ") || "begins now"}`,
+		(f) => `the reboot that ${f.by} asked for is over: ${explainRequestOver(f.why, f.node)}`,
 	),
 	"reboot.adopted": event<OfNode & { phase: Phase; bootId: string }>("warning", (f) => `found marked and without a record: goes on as ${f.phase}`),
-	"reboot.admitted": event<OfNode & { bootId: string; kernel: string; packages: readonly string[]; foundCordoned: boolean }>(
+	"reboot.admitted": event<
+		OfNode & { bootId: string; kernel: string; packages: readonly string[]; foundCordoned: boolean; requestedBy: string | null; requestReason: string | null }
+	>(
 		"info",
 		(f) =>
-			`is next${f.foundCordoned ? " (found cordoned, and left so)" : ""}: kernel ${f.kernel}${f.packages.length === 0 ? "" : `, for ${f.packages.slice(0, 3).join(", ")}`}`,
+			`is next${f.requestedBy === null ? "" : `, as ${f.requestedBy} asked (${f.requestReason})`}${f.foundCordoned ? " (found cordoned, and left so)" : ""}: kernel ${f.kernel}${f.packages.length === 0 ? "" : `, for ${f.packages.slice(0, 3).join(", ")}`}`,
 	),
 	"reboot.moved": event<OfNode & { from: Phase; to: Phase; cause: Cause }>("info", (f) => `${f.from} → ${f.to}: ${explainCause(f.cause, f.node)}`),
 	"reboot.stuck": event<OfNode & { from: Phase; cause: Cause }>("error", (f) => `stuck, needs a person: ${explainCause(f.cause, f.node)}`),
@@ -79,18 +127,38 @@ export const events = {
 		"warning",
 		(f) => `the cluster was not looked at for a while: the deadline of ${f.phase} is put off to ${explainInstant(f.until)}`,
 	),
-	"reboot.alarm": event<OfNode & { phase: Phase }>("error", (f) =>
-		f.phase === "soaking" ? "not Ready after its reboot, and in service" : "its cordon could not be removed in time; it is tried again",
+	"reboot.alarm": event<OfNode & { phase: Phase }>("error", (f) => explainAlarm(f.phase)),
+	/** One in flight, on change and again every five minutes. `cordonedSince`: null while the cordon is not ours, or not there. */
+	"reboot.state": event<OfNode & { phase: Phase; phaseSince: Instant; cordonedSince: Instant | null; needsPerson: boolean; why: string | null }>(
+		"info",
+		(f) => `${explainPhase(f.phase)} since ${explainInstant(f.phaseSince)}${f.why === null ? "" : `: ${f.why}`}`,
 	),
-	"reboot.ended": event<OfNode & { end: End; cause: Cause; tookMs: number; kernelBefore: string; kernelAfter: string | null }>("info", (f) =>
+	/** `blockedBy`: budgets and pods that kept it from being drained. */
+	"reboot.ended": event<
+		OfNode & {
+			end: End;
+			cause: Cause;
+			blockedBy: readonly string[];
+			tookMs: number;
+			phasesMs: Partial<Record<Phase, number>>;
+			foundCordoned: boolean;
+			kernelBefore: string;
+			kernelAfter: string | null;
+		}
+	>("info", (f) =>
 		f.end === "done"
-			? `${explainEnd(f.end)} after ${explainDuration(f.tookMs)} (kernel ${f.kernelBefore} → ${f.kernelAfter ?? "unknown"})`
-			: `${explainEnd(f.end)} after ${explainDuration(f.tookMs)}: ${explainCause(f.cause, f.node)}`,
+			? `${explainEnd(f.end, f.foundCordoned)}${f.foundCordoned ? "," : ""} after ${explainDuration(f.tookMs)} (kernel ${f.kernelBefore} → ${f.kernelAfter ?? "unknown"})`
+			: `${explainEnd(f.end, f.foundCordoned)} after ${explainDuration(f.tookMs)}: ${explainCause(f.cause, f.node)}`,
 	),
 	"pod.blocked": event<OfNode & { obstacle: Obstacle }>("info", (f) => explainObstacle(f.obstacle)),
 	"pod.deleted": event<OfNode & { pod: string }>("warning", (f) => `pod ${f.pod} was deleted past its budgets (DRAIN_TIMEOUT_ACTION=delete)`),
 	"pod.returns": event<OfNode & { pod: string }>("info", (f) => `pod ${f.pod} came after the cordon, which it tolerates: it is left`),
 	"act.failed": event<OfNode & { act: string; outcome: string; why: string }>("warning", (f) => `${f.act}: ${f.outcome}: ${f.why}`),
+	/** Of Kubernetes events about nodes; told once until they can be created again. */
+	"events.lost": event<OfCluster & { lost: number; why: string }>(
+		"warning",
+		(f) => `${f.lost === 1 ? "1 event" : `${f.lost} events`} about nodes could not be created: ${f.why}`,
+	),
 	"invariant.violated": event<OfCluster & { id: string; what: string; reboot: string }>(
 		"error",
 		(f) => `${f.id} would have been violated, and was not done: ${f.what}`,

@@ -1,7 +1,8 @@
 // The lock on a cluster: one row with holder and fence. Every write goes through it in one transaction with the row's ETag, so that a
 // worker whose lease has passed on cannot write. It is left to run out, never given back; its row is never deleted.
+import { isDeepStrictEqual } from "node:util";
 import type { Instant } from "../plan/model.ts";
-import { CallError } from "./call-error.ts";
+import { CallError, isWriteConflict } from "./call-error.ts";
 import { hotBefore, type LeaseRow, leaseKey, leaseOf, leaseValues } from "./rows.ts";
 import type { Clock, Ids, Row, RowWrite, Table } from "./world.ts";
 
@@ -9,9 +10,18 @@ export const leaseMs = 15_000;
 /** Renewed at least this often: every act takes 10 s at most, and so ends before the lease does. */
 export const renewEveryMs = 5_000;
 
+/** Renewals in a row that came too late; after them it is left to the next look. */
+const renewalsMost = 3;
+/** Beyond this what was decided is not done any more: the node may be somebody else's by now, and an eviction would not notice. */
+export const decisionLastsMs = 60_000;
+/** The same of what was seen: a look whose worker stood still in the middle of it knows of a node that is gone, and of its successor's pods. */
+export const lookLastsMs = 2 * 60_000;
+
 export type Commit =
 	| { readonly kind: "written"; readonly etags: ReadonlyMap<string, string>; readonly at: Instant }
-	/** Somebody else wrote first, or the lease is not ours (any more): stop. */
+	/** Somebody else wrote another of the rows first: nothing was written, and the lease is still ours. */
+	| { readonly kind: "overtaken"; readonly why: string }
+	/** The lease is not ours (any more), or that is not known: stop. */
 	| { readonly kind: "lost"; readonly why: string };
 
 export type Take =
@@ -45,7 +55,7 @@ export async function takeLease(
 	const fence = before !== null && before.holder === worker ? before.fence : Math.max(fenceFloor, before?.fence ?? 0) + 1;
 	const lease = new Lease(ports, partition, { holder: worker, fence, writeId: "", lookedAt: before?.lookedAt ?? null }, row?.etag ?? null, read.at);
 	const taken = await lease.commit([]);
-	return taken.kind === "written" ? { kind: "held", lease } : taken;
+	return taken.kind === "written" ? { kind: "held", lease } : { kind: "lost", why: taken.why };
 }
 
 export class Lease {
@@ -73,6 +83,11 @@ export class Lease {
 		return this.#row.fence;
 	}
 
+	/** Why it is lost; null: as far as is known it is held. */
+	get lost(): string | null {
+		return this.#lost;
+	}
+
 	/** The last successful look before this tick. */
 	get lookedAt(): Instant | null {
 		return this.#row.lookedAt;
@@ -95,11 +110,21 @@ export class Lease {
 		return result;
 	}
 
-	/** Renews the lease where it is due; false when it is lost, and nothing more may be done. */
+	/** Renews the lease where it is due; false when it is lost, or cannot be renewed in time, and nothing more may be done. */
 	async hold(): Promise<boolean> {
-		if (this.#lost !== null) return false;
-		if (this.#ports.clock.now() - this.#renewedAt < renewEveryMs) return true;
-		return (await this.commit([])).kind === "written";
+		const fresh = () => this.#lost === null && this.#ports.clock.now() - this.#renewedAt < renewEveryMs;
+		// A renewal that took its time, or whose answer was lost, is old when it is known: what is done under it would outlast the lease.
+		for (let tries = 0; tries < renewalsMost && !fresh(); tries++) {
+			if (this.#lost !== null || (await this.commit([])).kind === "lost") return false;
+		}
+		return fresh();
+	}
+
+	/** `hold`, for an act that was decided on at that instant, by what was seen since `lookedAt`: a worker that stood still leaves it to a fresh look. */
+	async holdFor(decidedAt: Instant): Promise<boolean> {
+		if (!(await this.hold())) return false;
+		const now = this.now();
+		return now - decidedAt < decisionLastsMs && now - (this.lookedAt ?? decidedAt) < lookLastsMs;
 	}
 
 	/** Keeps the lease while something takes long. */
@@ -114,7 +139,8 @@ export class Lease {
 		try {
 			return await work;
 		} finally {
-			done.abort();
+			// With a reason of its own: the default one is an error with a stack, and nobody reads it.
+			done.abort(null);
 			await keeping;
 		}
 	}
@@ -132,8 +158,7 @@ export class Lease {
 			return this.#written(row, sentAt, new Map(all.map((write, i) => [write.key, etags[i] ?? ""])), at);
 		} catch (error) {
 			if (!(error instanceof CallError)) throw error;
-			const conflict = error.failure === "precondition" || error.failure === "conflict" || error.failure === "notFound";
-			if (!conflict && !error.mayHaveApplied) throw error;
+			if (!isWriteConflict(error) && !error.mayHaveApplied) throw error;
 			return this.#readBack(row, sentAt, all, error);
 		}
 	}
@@ -143,9 +168,14 @@ export class Lease {
 		const { rows, at } = await this.#ports.table.query(this.#partition, { before: hotBefore });
 		const found = rows.find((each) => each.key === leaseKey);
 		if (found !== undefined && leaseOf(found.values).writeId === row.writeId) {
-			const etags = new Map(writes.map((write) => [write.key, rows.find((each) => each.key === write.key)?.etag ?? ""]));
-			return this.#written(row, sentAt, etags, at);
+			// Only of rows that say what we wrote: one that was written again since is somebody else's word, and not to be replaced unseen.
+			const wrote = new Map(writes.flatMap((write) => (write.kind === "delete" ? [] : [[write.key, write.values]])));
+			const ours = rows.filter(({ key, values }) => isDeepStrictEqual(values, wrote.get(key)));
+			return this.#written(row, sentAt, new Map(ours.map(({ key, etag }) => [key, etag])), at);
 		}
+		// A definite no, and the lease's row is as we left it: what was written by others is another one.
+		const overtaken = !error.mayHaveApplied && writes.length > 1 && found !== undefined && found.etag === this.#etag;
+		if (overtaken) return { kind: "overtaken", why: error.message };
 		this.#lost = error.message;
 		return { kind: "lost", why: error.message };
 	}

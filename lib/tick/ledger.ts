@@ -1,5 +1,5 @@
 // What a cluster's partition holds, read whole at the beginning of a tick, and the writes that a plan makes of it.
-import type { Control, EndedReboot, Instant, NodeMemory, Reboot } from "../plan/model.ts";
+import { type Control, type EndedReboot, type Instant, type NodeMemory, nothingAsked, type Reboot } from "../plan/model.ts";
 import type { Plan } from "../plan/plan.ts";
 import {
 	controlKey,
@@ -12,6 +12,7 @@ import {
 	isRecordKey,
 	memoryOfRow,
 	memoryRows,
+	type ReadRecord,
 	recordKey,
 	recordOf,
 	recordValues,
@@ -22,31 +23,82 @@ import type { Row, RowWrite, Table } from "./world.ts";
 export interface Ledger {
 	readonly at: Instant;
 	readonly rows: readonly Row[];
+	readonly read: RowsRead;
 	readonly records: readonly Reboot[];
 	readonly unreadable: readonly { readonly key: string; readonly why: string }[];
 	readonly memory: readonly NodeMemory[];
-	/** Null: it is there and cannot be read, and nothing is begun. */
-	readonly control: Control | null;
+	/** Null: it is there and cannot be read, and nothing is begun. Read again where somebody wrote it during the look. */
+	control: Control | null;
 	/** ETags by key, kept up to date by every write. */
 	readonly etags: Map<string, string>;
 }
 
-export async function readLedger(table: Table, partition: string): Promise<Ledger> {
+/** What a row says, with the ETag that it had. */
+interface RowRead {
+	readonly etag: string;
+	readonly said:
+		| ReadRecord
+		| { readonly kind: "memory"; readonly memory: readonly NodeMemory[] }
+		| { readonly kind: "control"; readonly control: Control | null }
+		| { readonly kind: "lease" };
+}
+
+/** What the rows of a partition said, by key. */
+export type RowsRead = ReadonlyMap<string, RowRead>;
+
+function readRow(row: Row): RowRead {
+	const { key, etag, values } = row;
+	if (isMemoryKey(key)) return { etag, said: { kind: "memory", memory: memoryOfRow(values) } };
+	if (key === controlKey) return { etag, said: { kind: "control", control: controlOf(values) } };
+	return { etag, said: isRecordKey(key) ? recordOf(row) : { kind: "lease" } };
+}
+
+/** `last`: what was read before. A row that was not written since is not parsed again: on patch day the memory of a large cluster is megabytes. */
+export async function readLedger(table: Table, partition: string, last: RowsRead = new Map()): Promise<Ledger> {
 	const { rows, at } = await table.query(partition, { before: hotBefore });
+	const read = new Map<string, RowRead>();
 	const records: Reboot[] = [];
 	const unreadable: { key: string; why: string }[] = [];
 	const memory: NodeMemory[] = [];
-	let control: Control | null = { holds: [] };
+	let control: Control | null = nothingAsked;
 	for (const row of rows) {
-		if (isMemoryKey(row.key)) memory.push(...memoryOfRow(row.values));
-		else if (row.key === controlKey) control = controlOf(row.values);
-		else if (isRecordKey(row.key)) {
-			const read = recordOf(row);
-			if (read.kind === "record") records.push(read.reboot);
-			else unreadable.push({ key: row.key, why: read.why });
-		}
+		const known = last.get(row.key);
+		const of = known?.etag === row.etag ? known : readRow(row);
+		read.set(row.key, of);
+		if (of.said.kind === "record") records.push(of.said.reboot);
+		else if (of.said.kind === "unreadable") unreadable.push({ key: row.key, why: of.said.why });
+		else if (of.said.kind === "memory") memory.push(...of.said.memory);
+		else if (of.said.kind === "control") control = of.said.control;
 	}
-	return { at, rows, records, unreadable, memory, control, etags: new Map(rows.map((row) => [row.key, row.etag])) };
+	return { at, rows, read, records, unreadable, memory, control, etags: new Map(rows.map((row) => [row.key, row.etag])) };
+}
+
+/** Row `control` by itself, as it is now. */
+export interface ControlRow {
+	readonly at: Instant;
+	/** Null: it cannot be read. */
+	readonly control: Control | null;
+	/** Null: there is none. */
+	readonly etag: string | null;
+}
+
+export async function readControl(table: Table, partition: string): Promise<ControlRow> {
+	const { rows, at } = await table.query(partition, { from: controlKey, before: `${controlKey}\u0000` });
+	const row = rows[0];
+	return { at, control: row === undefined ? nothingAsked : controlOf(row.values), etag: row?.etag ?? null };
+}
+
+/** Somebody wrote the row since the ledger was read. */
+export async function readControlAgain(ledger: Ledger, table: Table, partition: string): Promise<void> {
+	const { control, etag } = await readControl(table, partition);
+	ledger.control = control;
+	if (etag === null) ledger.etags.delete(controlKey);
+	else ledger.etags.set(controlKey, etag);
+}
+
+/** What people asked. What cannot be read is no permission for anything. */
+export function controlAt({ control }: Ledger, at: Instant): Control {
+	return control ?? { holds: [{ pool: null, node: null, reason: "row control cannot be read", by: "the scheduler", at, until: null }], requests: [] };
 }
 
 function put(ledger: Ledger, key: string, values: Row["values"]): RowWrite {
@@ -66,6 +118,8 @@ function endWrites(ledger: Ledger, ended: EndedReboot): readonly RowWrite[] {
 
 /** The rows of the memory that changed; those that are no longer needed go. */
 function memoryWrites(ledger: Ledger, memory: readonly NodeMemory[]): readonly RowWrite[] {
+	// What nothing was learned of is the very entry that was read.
+	if (memory.length === ledger.memory.length && memory.every((each, i) => each === ledger.memory[i])) return [];
 	const next = memoryRows(memory);
 	const before = new Map(ledger.rows.filter((row) => isMemoryKey(row.key)).map((row) => [row.key, row]));
 	const changed = [...next].filter(([key, values]) => textOf(before.get(key)?.values ?? {}, "json") !== textOf(values, "json"));
@@ -76,15 +130,27 @@ function memoryWrites(ledger: Ledger, memory: readonly NodeMemory[]): readonly R
 	];
 }
 
+/** With the ETag of what people asked (the row is made where there is none): where somebody asked for more meanwhile, all of it is void. */
+function controlWrite(ledger: Ledger, control: Control): RowWrite {
+	return put(ledger, controlKey, controlValues(control));
+}
+
+/** Requests that are over are taken out; and where a reboot is asked for, a hold that came in between wins, as at the admission. */
+function controlWrites(ledger: Ledger, plan: Plan): readonly RowWrite[] {
+	const asks = plan.steps.some(({ before, reboot }) => reboot.asks.length > before.asks.length);
+	return ledger.control !== null && (plan.finished.length > 0 || asks) ? [controlWrite(ledger, plan.control)] : [];
+}
+
 /**
- * What recovery writes: the memory where it changed, records that moved or ended, adoptions. Each is whole by itself, should they not fit
- * into one transaction; the memory is first, since what ended is forgotten with its record.
+ * What recovery writes: the memory where it changed, what people asked, records that moved or ended, adoptions. Each is whole by itself,
+ * should they not fit into one transaction; the memory is first, since what ended is forgotten with its record, and so is its request.
  */
 export function recoveryWrites(ledger: Ledger, plan: Plan): readonly (readonly RowWrite[])[] {
 	const endedIds = new Set(plan.ended.map((each) => each.reboot.id));
 	const moved = plan.steps.filter(({ before, reboot }) => before !== reboot && !endedIds.has(reboot.id)).map(({ reboot }) => [recordWrite(ledger, reboot)]);
 	return [
 		...memoryWrites(ledger, plan.memory).map((each) => [each]),
+		...controlWrites(ledger, plan).map((each) => [each]),
 		...plan.ended.map((each) => endWrites(ledger, each)),
 		...moved,
 		...plan.adopted.map((each) => [recordWrite(ledger, each)]),
@@ -116,9 +182,9 @@ export function transactionsOf(together: readonly (readonly RowWrite[])[]): read
 /** How many are admitted in one transaction, and so how many in one look. */
 export const admittedAtOnce = 80;
 
-/** An admission carries the ETag of what people asked for (and makes the row where there is none): a hold that came in between wins. */
-export function admissionWrites(ledger: Ledger, admitted: readonly Reboot[]): readonly RowWrite[] {
-	return [put(ledger, controlKey, controlValues(ledger.control ?? { holds: [] })), ...admitted.map((each) => recordWrite(ledger, each))];
+/** An admission carries the ETag of what people asked for: a hold that came in between wins. */
+export function admissionWrites(ledger: Ledger, control: Control, admitted: readonly Reboot[]): readonly RowWrite[] {
+	return [controlWrite(ledger, control), ...admitted.map((each) => recordWrite(ledger, each))];
 }
 
 /** Records that acts have changed. */

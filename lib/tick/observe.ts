@@ -3,6 +3,7 @@
 import { podsToTry, probationToRead } from "../plan/admission.ts";
 import {
 	type AksFacts,
+	type ControlRequest,
 	type DaemonSetRef,
 	type Instant,
 	known,
@@ -19,7 +20,7 @@ import {
 	unknown,
 	type View,
 } from "../plan/model.ts";
-import { toAdopt } from "../plan/plan.ts";
+import { leftBehind, scopesWithoutPool, toAdopt } from "../plan/plan.ts";
 import { type ClusterTarget, poolScopes, type Settings, targetId } from "../plan/policy.ts";
 import { CallError } from "./call-error.ts";
 import { sideBySide } from "./perform.ts";
@@ -30,8 +31,10 @@ const metadataMs = 10 * minuteMs;
 const ownerMs = 10 * minuteMs;
 const aksMs = 30_000;
 const daemonSetsMs = 30_000;
-/** Nodes whose metadata is read one by one rather than by a list of all. */
+/** Nodes whose metadata is read one by one rather than by a list of all, however small the cluster is. */
 const fewNodes = 20;
+/** A list of all nodes takes a request for so many. */
+const nodesEachPage = 100;
 const readsAtOnce = 8;
 /** How often the line is read on behind candidates that turn out not to be fit. */
 const candidateRounds = 5;
@@ -58,6 +61,8 @@ export interface ObserveInput {
 	readonly at: Instant;
 	readonly records: readonly Reboot[];
 	readonly memory: readonly NodeMemory[];
+	/** Their nodes are read whether or not they wait: only they themselves tell which boot they run. */
+	readonly requests: readonly ControlRequest[];
 	/** Null: they are wrong; candidates are not read. */
 	readonly settings: Settings | null;
 	/** Which nodes would have to be read next, by what was seen so far. */
@@ -99,21 +104,26 @@ export class Observer {
 	}
 
 	async look(input: ObserveInput): Promise<View> {
-		const [waiting, sentinel, cordoned] = await Promise.all([
-			this.#reading(this.#api.listWaiting()),
-			this.#reading(this.#api.sentinelDaemonSet()),
-			this.#api.listCordoned(),
-		]);
+		// One after the other: side by side each would need a connection of its own, and most clusters are asked nothing else for a minute.
+		// First what the look cannot do without.
+		const cordoned = await this.#api.listCordoned();
+		const listed = await this.#reading(this.#api.listWaiting());
+		const waiting: View["waiting"] = listed.known ? known(listed.value.sentinels) : listed;
+		const rebootPods = listed.known ? listed.value.rebootPods : [];
+		const sentinel = await this.#reading(this.#api.sentinelDaemonSet());
 		const marked = cordoned.filter((node) => node.mark.kind !== "none");
-		const work = input.records.length > 0 || marked.length > 0 || (waiting.known && waiting.value.length > 0);
+		const waits = waiting.known && waiting.value.length > 0;
+		const left = leftBehind({ rebootPods, cordoned }, input.records).length > 0;
+		const work = input.records.length > 0 || input.requests.length > 0 || marked.length > 0 || waits || left;
 		const owner = await this.#owner(work);
 		const view: View = {
 			at: input.at,
 			clusterUid: work ? await this.#clusterUid() : unknown("it was not needed"),
 			owner,
-			aks: work ? await this.#aks(input.target) : unknown("it was not needed"),
+			aks: input.records.length > 0 || marked.length > 0 ? await this.#aks(input.target) : null,
 			sentinel,
 			waiting,
+			rebootPods,
 			metadata: new Map(),
 			poolSizes: unknown("they were not needed"),
 			cordoned,
@@ -124,8 +134,11 @@ export class Observer {
 		};
 		if (!work) return view;
 		const inFlight = await this.#readInFlight(view, input);
-		const described = { ...inFlight, ...(await this.#describe(inFlight, input)) };
-		return this.#readCandidates(described, input);
+		const requested = await this.#readRequested(inFlight, input.requests);
+		const described = { ...requested, ...(await this.#describe(requested, input)) };
+		const { settings, target } = input;
+		const stated = settings !== null && scopesWithoutPool(settings, target.name, described.poolSizes).length > 0;
+		return this.#readCandidates(stated ? await this.#stated(described, input) : described, input);
 	}
 
 	/** The owner Lease is read when there is something to do, and otherwise now and then, so that a stranger's cluster is told of. */
@@ -142,6 +155,10 @@ export class Observer {
 		const uid = await this.#reading(this.#api.clusterUid());
 		if (uid.known) this.#cache.clusterUid = uid.value;
 		return uid;
+	}
+
+	async #stated(view: View, { target }: ObserveInput): Promise<View> {
+		return view.aks === null ? { ...view, aks: await this.#aks(target) } : view;
 	}
 
 	async #aks(target: ClusterTarget): Promise<Reading<AksFacts>> {
@@ -168,13 +185,26 @@ export class Observer {
 		for (const record of input.records) wanted.set(record.node.name, record);
 		await sideBySide([...wanted], readsAtOnce, async ([name, record]) => {
 			nodes.set(name, await this.#reading(this.#api.node(name)));
-			if (record?.phase !== "soaking") pods.set(name, await this.#reading(this.#api.podsOn(name, record?.policy.drainPodSelector ?? null)));
+			// What is adopted takes today's policy, and drains in this very look.
+			const selector = record === null ? input.settings?.drainPodSelector : record.policy.drainPodSelector;
+			if (record?.phase !== "soaking") pods.set(name, await this.#reading(this.#api.podsOn(name, selector ?? null)));
 		});
 		const needed = input.records.some(
 			(each) => each.phase === "draining" || each.phase === "cordoning" || each.phase === "rejoining" || each.phase === "rebooting",
 		);
 		const daemonSets = needed || wanted.size > input.records.length ? await this.#daemonSets() : view.daemonSets;
 		return { ...view, nodes, pods, daemonSets };
+	}
+
+	async #readRequested(view: View, requests: readonly ControlRequest[]): Promise<View> {
+		const nodes = new Map(view.nodes);
+		const names = requests.map((each) => each.node).filter((name) => !nodes.has(name));
+		await sideBySide(names, readsAtOnce, async (name) => {
+			const node = await this.#reading(this.#api.node(name));
+			nodes.set(name, node);
+			if (node.known && node.value !== "absent") this.#cache.metadata.set(name, { at: this.#clock.now(), value: node.value });
+		});
+		return { ...view, nodes };
 	}
 
 	/** Pool and hold of those that wait: by metadata, at most every 10 minutes. */
@@ -191,13 +221,14 @@ export class Observer {
 		const missing = [...new Set(waiting.map((pod) => pod.node))].filter((name) => !fresh(name));
 		const sizesNeeded = input.settings !== null && waiting.length > 0 && poolScopes(input.settings, input.target.name).length > 0;
 		const listAge = cache.allMetadataAt === null ? Number.POSITIVE_INFINITY : now - cache.allMetadataAt;
+		const most = readOneByOne(view.sentinel);
 		let why = "they were not needed";
-		if ((sizesNeeded && listAge >= metadataMs) || (missing.length > fewNodes && listAge >= minuteMs)) {
+		if ((sizesNeeded && listAge >= metadataMs) || (missing.length > most && listAge >= minuteMs)) {
 			const all = await this.#reading(this.#api.listNodeMetadata());
 			if (all.known) this.#keepAll(all.value, now);
 			else why = all.why;
 		}
-		const one = missing.filter((name) => !fresh(name)).slice(0, fewNodes);
+		const one = missing.filter((name) => !fresh(name)).slice(0, most);
 		const nodes = new Map(view.nodes);
 		await sideBySide(one, readsAtOnce, async (name) => {
 			const node = await this.#reading(this.#api.node(name));
@@ -220,38 +251,53 @@ export class Observer {
 
 	/** Those next in line are read afresh and tried by dry run; behind those that are not fit, the line is read on. */
 	async #readCandidates(start: View, input: ObserveInput): Promise<View> {
-		let view = start;
+		if (input.nextToRead(start).length === 0) return start;
+		let view = await this.#stated(start, input);
 		for (let i = 0; i < candidateRounds; i++) {
 			const names = input.nextToRead(view).filter((name) => !view.nodes.has(name) || !view.preflights.has(name));
 			if (names.length === 0) return view;
-			if (i === 0) view = await this.#readProbation(view, input.memory);
+			if (i === 0) view = await this.#readProbation(view, input);
 			const nodes = new Map(view.nodes);
 			const preflights = new Map(view.preflights);
 			await sideBySide(names, readsAtOnce, async (name) => {
 				const node = nodes.get(name) ?? (await this.#reading(this.#api.node(name)));
 				nodes.set(name, node);
-				if (node.known && node.value !== "absent") preflights.set(name, await this.#preflight(node.value, view, input.memory));
+				if (node.known && node.value !== "absent") preflights.set(name, await this.#preflight(node.value, view, input));
 			});
 			view = { ...view, nodes, preflights };
 		}
 		return view;
 	}
 
-	async #readProbation(view: View, memory: readonly NodeMemory[]): Promise<View> {
+	async #readProbation(view: View, { memory, records }: ObserveInput): Promise<View> {
 		const wanted = probationToRead(memory, view);
+		// One that soaks may end in this very look, and is on probation then.
+		const soaking = records.filter(({ phase }) => phase === "soaking").map(({ node }) => node.name);
 		const nodes = new Map(view.nodes);
 		const pods = new Map(view.pods);
-		await sideBySide(wanted.nodes, readsAtOnce, async (name) => {
+		await sideBySide([...new Set([...wanted.nodes, ...soaking])], readsAtOnce, async (name) => {
 			if (!nodes.has(name)) nodes.set(name, await this.#reading(this.#api.node(name)));
 			if (wanted.pods && !pods.has(name)) pods.set(name, await this.#reading(this.#api.podsOn(name, null)));
 		});
 		return { ...view, nodes, pods };
 	}
 
-	async #preflight(node: NodeFacts, view: View, memory: readonly NodeMemory[]): Promise<Preflight> {
+	async #preflight(node: NodeFacts, view: View, input: ObserveInput): Promise<Preflight> {
 		if (!view.sentinel.known || view.sentinel.value === "absent")
 			return { rebootPod: { kind: "unknown", why: "the sentinel DaemonSet was not read" }, blocked: [] };
-		return { rebootPod: await this.#tryRebootPod(node, view.at, view.sentinel.value), blocked: await this.#tryEvictions(podsToTry(memory, node), view.at) };
+		return {
+			rebootPod: await this.#tryRebootPod(node, view.at, view.sentinel.value),
+			blocked: await this.#tryEvictions(await this.#stillToLeave(node, input), view.at),
+		};
+	}
+
+	/** Pods whose budgets ended the last drain, but for those that DRAIN_POD_SELECTOR leaves out by now. */
+	async #stillToLeave(node: NodeFacts, { memory, settings }: ObserveInput): Promise<readonly Obstacle[]> {
+		const pods = podsToTry(memory, node);
+		const selector = settings?.drainPodSelector ?? null;
+		if (pods.length === 0 || selector === null) return pods;
+		const found = await this.#reading(this.#api.podsOn(node.name, selector));
+		return found.known ? pods.filter(({ uid }) => found.value.some((pod) => pod.uid === uid && pod.selected)) : pods;
 	}
 
 	async #tryRebootPod(node: NodeFacts, at: Instant, sentinel: SentinelDaemonSet): Promise<Preflight["rebootPod"]> {
@@ -278,11 +324,17 @@ export class Observer {
 			} catch (error) {
 				if (!(error instanceof CallError)) throw error;
 				if (passes(error)) this.#unsure ??= error.message;
-				return { ...pod, kind: "unknown", message: error.message, retryAt: at };
+				return { ...pod, ...(passes(error) ? { kind: "unknown" } : { kind: "refused", budgets: [] }), message: error.message, retryAt: at };
 			}
 		});
 		return tried.filter((each) => each !== null);
 	}
+}
+
+/** As many as a list of all would take requests: what a look asks for grows with the nodes that wait, and not with the others. */
+function readOneByOne(sentinel: View["sentinel"]): number {
+	const nodes = sentinel.known && sentinel.value !== "absent" ? sentinel.value.desired : 0;
+	return Math.max(fewNodes, Math.ceil(nodes / nodesEachPage));
 }
 
 /** States of an operation that is over: the cluster is not being changed (any more), however the operation went. */
@@ -302,7 +354,13 @@ export async function excuse(clusters: Clusters, target: ClusterTarget): Promise
 	}
 }
 
-/** Sentinels that do not report, by the DaemonSet's own count. */
-export function silentSentinels(view: View): number {
-	return view.sentinel.known && view.sentinel.value !== "absent" ? Math.max(0, view.sentinel.value.desired - view.sentinel.value.ready) : 0;
+/** Sentinels that do not report, by the DaemonSet's own count, without those on nodes whose reboot we asked for: they go down with them. */
+export function silentSentinels({ sentinel, cordoned, pods }: View): number {
+	if (!sentinel.known || sentinel.value === "absent") return 0;
+	const away = cordoned.filter((node) => {
+		const own = pods.get(node.name);
+		const reports = own?.known !== true || own.value.some((pod) => pod.sentinel?.ready === true);
+		return node.mark.kind === "mark" && node.mark.mark.askedAt !== undefined && !(node.ready && reports);
+	});
+	return Math.max(0, sentinel.value.desired - sentinel.value.ready - away.length);
 }

@@ -1,5 +1,6 @@
 // Doing what the plan says: each act bounded in time and guarded by the lease, each outcome a closed union.
 import type { Action, Leaving } from "../plan/actions.ts";
+import type { Instant } from "../plan/model.ts";
 import { CallError, messageOf } from "./call-error.ts";
 import type { Lease } from "./lease.ts";
 import type { ClusterApi, EvictionAnswer } from "./world.ts";
@@ -17,7 +18,7 @@ export type Outcome =
 	| { readonly kind: "unknown"; readonly why: string }
 	/** It was not applied: the server could not be reached or did not accept us. */
 	| { readonly kind: "notDone"; readonly why: string }
-	/** The lease has passed on: nothing more is done. */
+	/** The lease has passed on, or it was decided too long ago: nothing more is done. */
 	| { readonly kind: "leaseLost" };
 
 export interface Performed {
@@ -165,9 +166,19 @@ async function act(api: ClusterApi, action: Exclude<Action, { kind: "evict" }>):
 	}
 }
 
-async function performOne(api: ClusterApi, lease: Lease, action: Action): Promise<Performed> {
+/** The lease that acts are done under, and when they were decided on. */
+export interface Under {
+	readonly lease: Lease;
+	readonly decidedAt: Instant;
+}
+
+async function performOne(api: ClusterApi, { lease, decidedAt }: Under, action: Action): Promise<Performed> {
 	// Right before every act: a worker that stalled past its lease does nothing more.
-	if (!(await lease.hold())) return { action, outcome: { kind: "leaseLost" }, leaving: null };
+	if (!(await lease.holdFor(decidedAt))) return { action, outcome: { kind: "leaseLost" }, leaving: null };
+	if (action.kind === "ask" && lease.now() >= action.notAfter) {
+		// Decided in time on a look that took long: there is no use in a pod that has to end at once.
+		return { action, outcome: { kind: "notDone", why: "the interval in which the reboot may be asked for is over" }, leaving: null };
+	}
 	try {
 		if (action.kind === "evict") {
 			const answer = await api.evict(action.pod, { gracePeriodSeconds: action.gracePeriodSeconds, dryRun: false });
@@ -183,20 +194,20 @@ async function performOne(api: ClusterApi, lease: Lease, action: Action): Promis
 }
 
 /** One reboot's acts, in order. One that does not come about ends the list, for the next would stand on it; pods do not depend on each other. */
-async function performFor(api: ClusterApi, lease: Lease, actions: readonly Action[]): Promise<readonly Performed[]> {
+async function performFor(api: ClusterApi, under: Under, actions: readonly Action[]): Promise<readonly Performed[]> {
 	const performed: Performed[] = [];
 	const ofPod = (action: Action) => action.kind === "evict" || action.kind === "delete";
 	for (const action of actions.filter((each) => !ofPod(each))) {
-		const result = await performOne(api, lease, action);
+		const result = await performOne(api, under, action);
 		performed.push(result);
 		if (result.outcome.kind !== "done") return performed;
 	}
-	performed.push(...(await sideBySide(actions.filter(ofPod), evictionsAtOnce, (action) => performOne(api, lease, action))));
+	performed.push(...(await sideBySide(actions.filter(ofPod), evictionsAtOnce, (action) => performOne(api, under, action))));
 	return performed;
 }
 
-export async function perform(api: ClusterApi, lease: Lease, actions: readonly Action[]): Promise<readonly Performed[]> {
+export async function perform(api: ClusterApi, under: Under, actions: readonly Action[]): Promise<readonly Performed[]> {
 	const byRecord = new Map<string, Action[]>();
 	for (const action of actions) byRecord.set(action.record, [...(byRecord.get(action.record) ?? []), action]);
-	return (await sideBySide([...byRecord.values()], nodesAtOnce, (group) => performFor(api, lease, group))).flat();
+	return (await sideBySide([...byRecord.values()], nodesAtOnce, (group) => performFor(api, under, group))).flat();
 }

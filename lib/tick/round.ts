@@ -1,10 +1,10 @@
 // One invocation of the timer: every cluster is ticked side by side, those with something in flight again and again until the time is over.
 // A cluster that hangs costs the others nothing but a slot.
 import type { ClusterTarget } from "../plan/policy.ts";
-import { readFleet, sameTarget } from "./fleet.ts";
+import { ClusterState } from "./cluster-state.ts";
+import { namesByUid, readFleet, sameTarget, writeRound } from "./fleet.ts";
 import { Journal } from "./journal.ts";
-import { parseSummary } from "./summary.ts";
-import { ClusterState, type Configuration, type TickResult, tick } from "./tick.ts";
+import { type Configuration, type TickResult, tick } from "./tick.ts";
 import type { World } from "./world.ts";
 
 /** What a process keeps between rounds. Losing it costs requests, nothing else. */
@@ -74,22 +74,18 @@ function jobsOf(configuration: Configuration, worker: Worker): readonly Job[] {
 	return [...configured, ...dropped];
 }
 
-async function learnFleet(world: World, worker: Worker, clusters: readonly ClusterTarget[]): Promise<void> {
-	const rows = await readFleet(world.table);
+/** Gives the ETag of the last round's row. */
+async function learnFleet(world: World, worker: Worker, clusters: readonly ClusterTarget[]): Promise<string | null> {
+	const { rows, round: last } = await readFleet(world.table);
 	for (const [name, row] of rows) {
 		const state = worker.stateOf(name);
 		state.fleetRow = row;
-		state.summary = parseSummary(row.summary);
+		state.summary = state.summaryIn(row);
 	}
 	for (const [name, state] of worker.clusters) if (!rows.has(name)) state.fleetRow = null;
 	worker.names.clear();
-	// Where reboots are in flight the name stays, also one that was dropped from the settings; then in the order of the settings.
-	const ofSettings = clusters.flatMap((target) => {
-		const row = rows.get(target.name);
-		return row !== undefined && sameTarget(row.target, target) ? [row] : [];
-	});
-	const known = [...[...rows.values()].filter((row) => row.inFlight), ...ofSettings];
-	for (const { clusterUid, target } of known) if (clusterUid !== "" && !worker.names.has(clusterUid)) worker.names.set(clusterUid, target.name);
+	for (const [uid, name] of namesByUid(rows, clusters)) worker.names.set(uid, name);
+	return last?.etag ?? null;
 }
 
 /**
@@ -125,7 +121,7 @@ export async function round(world: World, worker: Worker, configuration: Configu
 	const journal = new Journal(world.journal);
 	const startedAt = world.clock.now();
 	for (const problem of configuration.problems) journal.write("settings.wrong", problem);
-	await learnFleet(world, worker, configuration.clusters);
+	const roundEtag = await learnFleet(world, worker, configuration.clusters);
 	const jobs = jobsOf(configuration, worker);
 	journal.write("round.started", { clusters: jobs.length, worker: worker.id, late: limits.late });
 	const slots = new Slots(limits.atOnce);
@@ -151,7 +147,10 @@ export async function round(world: World, worker: Worker, configuration: Configu
 		}
 	};
 	const settled = await Promise.allSettled(jobs.map(work));
-	report(journal, results, looks, world.clock.now() - startedAt);
+	const tookMs = world.clock.now() - startedAt;
+	const failed = [...results.values()].filter((each) => each.kind === "failed").length;
+	report(journal, results, looks, failed, tookMs);
+	await writeRound(world.table, roundEtag, { worker: worker.id, clusters: results.size, failed, tookMs });
 	for (const each of settled) if (each.status === "rejected") throw each.reason;
 	return { results, failing: failing(worker, results, limits.failuresToReport) };
 }
@@ -174,12 +173,12 @@ function again(result: TickResult): boolean {
 	}
 }
 
-function report(journal: Journal, results: ReadonlyMap<string, TickResult>, looks: number, tookMs: number): void {
+function report(journal: Journal, results: ReadonlyMap<string, TickResult>, looks: number, failed: number, tookMs: number): void {
 	const all = [...results.values()];
 	const looked = all.filter((each) => each.kind === "looked");
 	const inFlight = looked.reduce((sum, each) => sum + each.inFlight.length, 0);
 	const waiting = looked.reduce((sum, each) => sum + each.summary.waitingCount, 0);
-	journal.write("round.ended", { clusters: all.length, looks, failed: all.filter((each) => each.kind === "failed").length, inFlight, waiting, tookMs });
+	journal.write("round.ended", { clusters: all.length, looks, failed, inFlight, waiting, tookMs });
 }
 
 function failing(worker: Worker, results: ReadonlyMap<string, TickResult>, failures: number): Round["failing"] {

@@ -1,6 +1,7 @@
 // How records become rows of the table and back. Instants are ISO strings; long texts are cut over several properties, since one holds
 // 32 Ki characters. A row that cannot be read is kept and told of, never dropped.
-import type { Control, EndedReboot, Instant, NodeMemory, Reboot } from "../plan/model.ts";
+import type { Command } from "../plan/control.ts";
+import { type Control, type EndedReboot, type Instant, type NodeMemory, nothingAsked, type Reboot } from "../plan/model.ts";
 import type { ClusterTarget } from "../plan/policy.ts";
 import { messageOf } from "./call-error.ts";
 import type { Connection, Row, Scalar } from "./world.ts";
@@ -11,6 +12,8 @@ export const leaseKey = "lease";
 export const controlKey = "control";
 const memoryKey = "memory";
 export const fleetPartition = "fleet";
+/** The row of the last round in partition `fleet`; no cluster can have that name. */
+export const roundKey = "!round";
 const recordPrefix = "reboot-";
 
 /** Partition of a cluster; its name holds letters, digits, `-` and `_` only. */
@@ -23,9 +26,22 @@ export function recordKey(id: string): string {
 }
 
 /** History is sorted newest first. */
+function newestFirst(at: Instant): string {
+	return String(9_999_999_999_999 - at).padStart(13, "0");
+}
+
 export function historyKey(ended: EndedReboot): string {
-	const newestFirst = String(9_999_999_999_999 - ended.endedAt).padStart(13, "0");
-	return `z-ended-${newestFirst}-${ended.reboot.id}`;
+	return `z-ended-${newestFirst(ended.endedAt)}-${ended.reboot.id}`;
+}
+
+/** Of what somebody asked for. */
+export function askedKey(at: Instant, id: string): string {
+	return `z-asked-${newestFirst(at)}-${id}`;
+}
+
+export function askedValues(command: Command, at: Instant, told: string): Values {
+	const { kind, by, reason } = command;
+	return { schema: 1, command: kind, by, reason, askedAt: isoOf(at), told: told.slice(0, propertyChars), ...textValues("json", JSON.stringify(command)) };
 }
 
 type Values = Readonly<Record<string, Scalar>>;
@@ -93,7 +109,8 @@ export type ReadRecord = { readonly kind: "record"; readonly reboot: Reboot } | 
 export function recordOf(row: Row): ReadRecord {
 	if (row.values.schema !== 1) return { kind: "unreadable", why: `schema ${String(row.values.schema)}, expected 1` };
 	try {
-		return { kind: "record", reboot: JSON.parse(textOf(row.values, "json")) as Reboot };
+		// Records of before there were requests have none.
+		return { kind: "record", reboot: { request: null, ...(JSON.parse(textOf(row.values, "json")) as Omit<Reboot, "request">) } };
 	} catch (error) {
 		return { kind: "unreadable", why: messageOf(error) };
 	}
@@ -149,11 +166,10 @@ export function controlValues(control: Control): Values {
 /** What people asked; null when it cannot be read, which is no permission for anything. */
 export function controlOf(values: Values): Control | null {
 	const text = textOf(values, "json");
-	if (text === "") return { holds: [] };
+	if (text === "") return nothingAsked;
 	try {
-		const parsed: unknown = JSON.parse(text);
-		const holds = typeof parsed === "object" && parsed !== null && "holds" in parsed ? parsed.holds : null;
-		return Array.isArray(holds) ? { holds: holds as Control["holds"] } : null;
+		const { holds, requests } = { ...nothingAsked, ...(JSON.parse(text) as Partial<Control> | null) };
+		return Array.isArray(holds) && Array.isArray(requests) ? { holds, requests } : null;
 	} catch {
 		return null;
 	}
@@ -198,4 +214,25 @@ export function fleetOf(row: Row): FleetRow | null {
 	} catch {
 		return null;
 	}
+}
+
+/** The last round that ended, whichever worker's. */
+export interface RoundRow {
+	/** When it ended, by the service's clock. */
+	readonly endedAt: Instant;
+	readonly worker: string;
+	readonly clusters: number;
+	/** Clusters that could not be looked at. */
+	readonly failed: number;
+	readonly tookMs: number;
+}
+
+export function roundValues({ worker, clusters, failed, tookMs }: Omit<RoundRow, "endedAt">): Values {
+	return { schema: 1, worker, clusters, failed, tookMs: Math.round(tookMs) };
+}
+
+export function roundOf(row: Row): RoundRow {
+	const { worker, clusters, failed, tookMs } = row.values;
+	const count = (value: Scalar | undefined) => (typeof value === "number" ? value : 0);
+	return { endedAt: row.writtenAt, worker: String(worker ?? ""), clusters: count(clusters), failed: count(failed), tookMs: count(tookMs) };
 }

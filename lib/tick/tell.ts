@@ -1,11 +1,26 @@
 // What a tick tells the journal: every move, every act that failed, and of those that wait only what has changed.
-import type { PodFacts, Reboot, View } from "../plan/model.ts";
+import { noRecord } from "../plan/actions.ts";
+import type { Instant, Obstacle, Phase, PodFacts, Reboot, View } from "../plan/model.ts";
 import type { Plan } from "../plan/plan.ts";
 import { cordonSeenAt } from "../plan/step.ts";
 import { podVerdict } from "../plan/verdicts.ts";
 import { type EventId, type FieldsOf, Journal } from "./journal.ts";
 import type { Performed } from "./perform.ts";
+import { type ClusterSummary, needsPerson, phaseDurations } from "./summary.ts";
 import type { JournalSink } from "./world.ts";
+
+/** `cluster.state` and `reboot.state` are told again after this, `node.state` after an hour: many may wait, for days. */
+const stateEveryMs = 5 * 60_000;
+const nodeStateEveryMs = 60 * 60_000;
+
+interface Looked {
+	readonly at: Instant;
+	readonly sound: Plan;
+	readonly summary: ClusterSummary;
+	readonly inFlight: readonly Reboot[];
+	readonly fence: number;
+	readonly tookMs: number;
+}
 
 export class Teller {
 	readonly #journal: Journal;
@@ -78,7 +93,22 @@ export class Teller {
 		}
 		for (const { reboot, end, cause, endedAt } of sound.ended) {
 			const kernels = { kernelBefore: reboot.kernelVersion, kernelAfter: reboot.rebooted?.kernelVersion ?? null };
-			this.#journal.write("reboot.ended", { ...this.of(reboot), end, cause, tookMs: endedAt - reboot.admittedAt, ...kernels });
+			const took = { tookMs: endedAt - reboot.admittedAt, phasesMs: phasesMsOf(reboot, endedAt), foundCordoned: reboot.foundCordoned };
+			const blockedBy = blockers(cause.kind === "drainTimedOut" ? cause.obstacles : []);
+			this.#journal.write("reboot.ended", { ...this.of(reboot), end, cause, blockedBy, ...took, ...kernels });
+		}
+	}
+
+	admitted(reboot: Reboot): void {
+		const { bootId, packages, foundCordoned, kernelVersion: kernel, request } = reboot;
+		const requested = { requestedBy: request?.by ?? null, requestReason: request?.reason ?? null };
+		this.#journal.write("reboot.admitted", { ...this.of(reboot), bootId, kernel, packages, foundCordoned, ...requested });
+	}
+
+	finished(sound: Plan): void {
+		for (const { request, why } of sound.finished) {
+			const { node, by, reason } = request;
+			this.#journal.write("request.over", { cluster: this.#cluster, node, by, reason, why });
 		}
 	}
 
@@ -86,8 +116,9 @@ export class Teller {
 		const all = [...sound.steps.map((each) => each.reboot), ...sound.adopted, ...sound.admitted];
 		for (const { action, outcome, leaving } of performed) {
 			const reboot = all.find((each) => each.id === action.record);
-			if (reboot === undefined) continue;
-			const of = this.of(reboot);
+			const leftBehind = action.kind === "deleteRebootPod" ? { cluster: this.#cluster, node: action.node, pool: "", reboot: noRecord } : null;
+			const of = reboot === undefined ? leftBehind : this.of(reboot);
+			if (of === null) continue;
 			const { obstacle } = leaving ?? { obstacle: null };
 			if (obstacle !== null && leaving !== null) {
 				const { namespace, name, uid } = leaving.pod;
@@ -108,14 +139,43 @@ export class Teller {
 			} else this.once(`reason ${reason.kind}`, "told", () => this.#journal.write("cluster.reason", { cluster, reason }));
 		}
 		this.forget("reason ", new Set(sound.clusterReasons.map((each) => `reason ${each.kind}`)));
-		for (const { node, pool, since, packages, reasons } of sound.waiting) {
+		for (const { node, pool, since, packages, requested, reasons } of sound.waiting) {
 			// One that is admitted has an event of its own.
 			if (reasons.length === 0) continue;
 			const kinds = reasons.map((each) => each.kind).join();
-			this.once(`waiting ${node}`, kinds, () => this.#journal.write("node.waiting", { cluster, node, pool, since, packages, reasons }));
+			const of = { cluster, node, pool, since, packages, requestedBy: requested?.by ?? null, reasons };
+			this.once(`waiting ${node}`, `${kinds} ${requested?.at ?? ""}`, () => this.#journal.write("node.waiting", of));
 		}
 		this.forget("waiting ", new Set(sound.waiting.map((each) => `waiting ${each.node}`)));
 		this.#returning(view, sound);
+	}
+
+	/**
+	 * How it stands. Alerts are made of what is told again while it lasts: a query sees two days back at most, and what was told once before
+	 * that never was.
+	 */
+	looked({ at, sound, summary, inFlight, fence, tookMs }: Looked): void {
+		const cluster = this.#cluster;
+		const counts = { waiting: summary.waitingCount, inFlight: inFlight.length, silent: summary.silent, fence };
+		this.#journal.write("tick.ended", { cluster, ...counts, tookMs });
+		const needPerson = inFlight.filter(needsPerson).length;
+		const state = { ...counts, held: summary.heldCount, needPerson, reasons: sound.clusterReasons.map(({ kind }) => kind) };
+		this.once("cluster.state", `${JSON.stringify(state)} ${nth(at, stateEveryMs)}`, () => this.#journal.write("cluster.state", { cluster, ...state }));
+		for (const reboot of inFlight) {
+			const { id, phase, phaseSince, node } = reboot;
+			const why = summary.inFlight.find((each) => each.node === node.name)?.why ?? null;
+			const fields = { phase, phaseSince, cordonedSince: ourCordonSince(reboot), needsPerson: needsPerson(reboot), why };
+			const what = `${phase} ${fields.needsPerson} ${nth(at, stateEveryMs)}`;
+			this.once(`reboot.state ${id}`, what, () => this.#journal.write("reboot.state", { ...this.of(reboot), ...fields }));
+		}
+		this.forget("reboot.state ", new Set(inFlight.map(({ id }) => `reboot.state ${id}`)));
+		const waiting = sound.waiting.filter(({ reasons }) => reasons.length > 0);
+		for (const { node, pool, since, requested, reasons } of waiting) {
+			const blockedBy = blockers(reasons.flatMap((each) => (each.kind === "stillBlocked" ? each.obstacles : [])));
+			const fields = { cluster, node, pool, since, requestedBy: requested?.by ?? null, reasons, blockedBy };
+			this.once(`node.state ${node}`, String(nth(at, nodeStateEveryMs)), () => this.#journal.write("node.state", fields));
+		}
+		this.forget("node.state ", new Set(waiting.map(({ node }) => `node.state ${node}`)));
 	}
 
 	/** Pods that came after the cordon and stay: named once, since they go down with the node. */
@@ -131,6 +191,32 @@ export class Teller {
 			}
 		}
 	}
+}
+
+/** One that was entered twice counts both times. */
+function phasesMsOf({ timeline }: Reboot, endedAt: Instant): Partial<Record<Phase, number>> {
+	const all: Partial<Record<Phase, number>> = {};
+	for (const { phase, tookMs } of phaseDurations(timeline, endedAt)) all[phase] = (all[phase] ?? 0) + tookMs;
+	return all;
+}
+
+function nth(at: Instant, everyMs: number): number {
+	return Math.floor(at / everyMs);
+}
+
+function ourCordonSince(reboot: Reboot): Instant | null {
+	if (reboot.foundCordoned || reboot.phase === "cordoning" || reboot.phase === "soaking") return null;
+	return cordonSeenAt(reboot) ?? reboot.admittedAt;
+}
+
+const blockersMost = 5;
+
+/** The budgets that keep pods, and the pods that something else keeps. */
+function blockers(obstacles: readonly Obstacle[]): readonly string[] {
+	const names = obstacles.flatMap(({ namespace, name, budgets }) =>
+		budgets.length === 0 ? [`pod ${namespace}/${name}`] : budgets.map((budget) => `budget ${namespace}/${budget}`),
+	);
+	return [...new Set(names)].sort().slice(0, blockersMost);
 }
 
 function podName(pod: PodFacts): string {

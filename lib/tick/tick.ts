@@ -2,18 +2,31 @@
 // done follows from what was written: a crash anywhere costs a look, never a step.
 import { type Leaving, withObstacles } from "../plan/actions.ts";
 import { violations } from "../plan/invariants.ts";
-import type { Instant, NodeMemory, Reboot, View } from "../plan/model.ts";
-import { type Plan, type PlanInput, plan } from "../plan/plan.ts";
+import type { Instant, Reboot, View } from "../plan/model.ts";
+import type { Plan, PlanInput } from "../plan/plan.ts";
 import type { ClusterTarget, SettingProblem, Settings } from "../plan/policy.ts";
 import { bugOf, CallError } from "./call-error.ts";
+import type { ClusterState } from "./cluster-state.ts";
 import { sameTarget, summaryEveryMs, writeFleet } from "./fleet.ts";
-import { type Lease, takeLease } from "./lease.ts";
-import { admissionWrites, admittedAtOnce, changedWrites, type Ledger, readLedger, recoveryWrites, transactionsOf } from "./ledger.ts";
-import { ClusterCache, excuse, Observer, silentSentinels } from "./observe.ts";
+import { type Commit, type Lease, takeLease } from "./lease.ts";
+import {
+	admissionWrites,
+	admittedAtOnce,
+	changedWrites,
+	controlAt,
+	type Ledger,
+	readControlAgain,
+	readLedger,
+	recoveryWrites,
+	transactionsOf,
+} from "./ledger.ts";
+import { tellNodes } from "./node-events.ts";
+import { excuse, Observer } from "./observe.ts";
 import { outcomeOf, type Performed, perform } from "./perform.ts";
-import { type FleetRow, partitionOf } from "./rows.ts";
-import { type ClusterSummary, emptySummary, parseSummary, summaryOf } from "./summary.ts";
+import { partitionOf } from "./rows.ts";
+import { type ClusterSummary, sayTheSame, summaryOf } from "./summary.ts";
 import { Teller } from "./tell.ts";
+import { type Thought, thinker } from "./thought.ts";
 import type { ClusterApi, RowWrite, World } from "./world.ts";
 
 /** What the settings say, or that they are wrong. */
@@ -25,36 +38,6 @@ export interface Configuration {
 	readonly clusters: readonly ClusterTarget[];
 	/** Policy for what is adopted while the settings are wrong. */
 	readonly fallback: Settings;
-}
-
-/** What a worker keeps of a cluster between ticks; losing it costs requests, nothing else. */
-export class ClusterState {
-	cache = new ClusterCache();
-	fleetRow: FleetRow | null = null;
-	summary: ClusterSummary = emptySummary;
-	/** The cluster that this is about: a name can be given to another one. */
-	#target: ClusterTarget | null = null;
-	/** Failed ticks in a row. */
-	failures = 0;
-	/** What was last told of each waiting node and of the cluster, so that only changes are told. */
-	told = new Map<string, string>();
-
-	/** Forgets what was kept of another cluster of the same name. */
-	isAbout(target: ClusterTarget): void {
-		if (this.#target !== null && !sameTarget(this.#target, target)) {
-			this.cache = new ClusterCache();
-			this.told.clear();
-			this.failures = 0;
-		}
-		this.#target = target;
-		if (this.fleetRow !== null && !sameTarget(this.fleetRow.target, target)) this.summary = emptySummary;
-	}
-
-	/** What the `fleet` row says of how this very cluster is reached. A server of another one must never be taken for it. */
-	remembered(target: ClusterTarget): Pick<FleetRow, "connection" | "clusterUid"> {
-		const row = this.fleetRow;
-		return row !== null && sameTarget(row.target, target) ? row : { connection: null, clusterUid: "" };
-	}
 }
 
 export interface TickInput {
@@ -110,6 +93,7 @@ export async function tick(input: TickInput): Promise<TickResult> {
 			return { kind: "excused", ...excused };
 		}
 		state.failures++;
+		teller.forget("cluster.state");
 		await noteFailure(input, why);
 		teller.write("tick.failed", { cluster, why, inARow: state.failures });
 		return { kind: "failed", why, bug };
@@ -126,7 +110,7 @@ async function noteFailure(input: TickInput, failure: string): Promise<void> {
 		const next = { target, fence, inFlight, connection, clusterUid, summary: JSON.stringify(summary) };
 		const written = await writeFleet(world.table, state.fleetRow, next, 1);
 		state.fleetRow = written.row;
-		if (written.kind === "written") state.summary = summary;
+		if (written.kind === "written") state.wrote(next.summary, summary);
 	} catch (error) {
 		if (!(error instanceof CallError)) throw error;
 	}
@@ -136,7 +120,8 @@ async function attempt(input: TickInput, teller: Teller): Promise<TickResult> {
 	const { world, worker, target, state } = input;
 	const cluster = target.name;
 	const startedAt = world.clock.now();
-	const ledger = await readLedger(world.table, partitionOf(cluster));
+	const ledger = await readLedger(world.table, partitionOf(cluster), state.rowsRead);
+	state.rowsRead = ledger.read;
 	const take = await takeLease(world, partitionOf(cluster), worker, ledger, state.fleetRow?.fence ?? 0);
 	if (take.kind === "heldByOther") {
 		teller.once("lease", take.holder, () => teller.write("lease.heldByOther", { cluster, holder: take.holder, forMs: take.forMs }));
@@ -155,7 +140,7 @@ async function attempt(input: TickInput, teller: Teller): Promise<TickResult> {
 
 interface Look {
 	readonly view: View;
-	readonly planInput: (view: View) => PlanInput;
+	readonly think: (view: View) => Thought;
 	/** What could not be read, and may be the next time. */
 	readonly unsure: string | null;
 }
@@ -163,32 +148,36 @@ interface Look {
 async function observed(input: TickInput, ledger: Ledger, lease: Lease, api: ClusterApi): Promise<Look> {
 	const { world, us, target, configuration, configured, state, names } = input;
 	const newId = world.ids.next();
+	// Before this look is told to the lease: the plan asks how long nobody had looked.
+	const lastLookAt = lease.lookedAt;
 	const planInput = (view: View): PlanInput => ({
 		target,
 		us,
 		view,
 		records: ledger.records,
 		memory: ledger.memory,
-		control: ledger.control ?? { holds: [{ pool: null, node: null, reason: "row control cannot be read", by: "the scheduler", at: view.at, until: null }] },
+		control: controlAt(ledger, view.at),
 		settings: configuration.settings,
 		problems: configuration.problems,
 		configured,
 		twin: twinOf(view, target.name, names),
 		fallback: configuration.fallback,
-		lastLookAt: lease.lookedAt,
+		lastLookAt,
 		newId,
 	});
+	const think = thinker(planInput, ledger);
 	const observer = new Observer({ api, clusters: world.clusters, clock: world.clock, cache: state.cache });
 	const view = await observer.look({
 		target,
 		us,
 		at: lease.now(),
 		records: ledger.records,
-		memory: ledger.memory as readonly NodeMemory[],
+		memory: ledger.memory,
+		requests: ledger.control?.requests ?? [],
 		settings: configuration.settings,
-		nextToRead: (seen) => plan(planInput(seen)).toRead,
+		nextToRead: (seen) => think(seen).planned.toRead,
 	});
-	return { view, planInput, unsure: observer.unsure };
+	return { view, think, unsure: observer.unsure };
 }
 
 /** The name that this cluster has already; the first that comes to know its UID has it. */
@@ -198,6 +187,12 @@ function twinOf(view: View, name: string, names: Map<string, string>): string | 
 	names.set(view.clusterUid.value, holder);
 	return holder === name ? null : holder;
 }
+
+/** `claimed`: also where there was nothing to claim, or no lease to do it under. `refused`: and will be again. `failed`: another try may help. */
+type Claim = { readonly kind: "claimed" } | { readonly kind: "refused" | "failed"; readonly why: string };
+
+/** How often a look is thought through while people ask for something at every turn. */
+const thoughtsMost = 5;
 
 /** The part of a tick that writes and acts. */
 class Pass {
@@ -225,33 +220,59 @@ class Pass {
 		const { view } = look;
 		this.#lease.looked(view.at);
 		for (const { key, why } of this.#ledger.unreadable) this.#teller.write("record.unreadable", { cluster: this.#cluster, row: key, why });
-		const input = look.planInput(view);
-		const sound = this.#sound(input, plan(input));
-		// As before an admission: a cluster that is dropped from the settings now is still recovered.
-		if (sound.adopted.length > 0) await this.#markInFlight();
-		if (!(await this.#commit(recoveryWrites(this.#ledger, sound)))) return { kind: "lost" };
+		const sound = await this.#decided(look);
+		if (sound === null) return { kind: "lost" };
 		this.#teller.moves(sound);
-		const unclaimable = sound.claim ? await this.#claim() : null;
+		this.#teller.finished(sound);
+		const claim: Claim = sound.claim ? await this.#claim() : { kind: "claimed" };
 		const admitted = await this.#admit(sound);
 		if (admitted === null) return { kind: "lost" };
 		const refused = new Set(sound.admitted.filter((each) => !admitted.includes(each)).map((each) => each.id));
-		const performed = await this.#lease.keepWhile(
-			perform(
-				this.#api,
-				this.#lease,
-				sound.actions.filter((action) => !refused.has(action.record)),
-			),
-		);
+		const wanted = sound.actions.filter((action) => !refused.has(action.record));
+		const under = { lease: this.#lease, decidedAt: this.#lease.now() };
+		const performed = await this.#lease.keepWhile(perform(this.#api, under, wanted));
 		this.#teller.acts(performed, sound);
+		const notDone = performed.filter((each) => each.outcome.kind === "leaseLost").length;
+		if (notDone > 0) {
+			this.#teller.write("lease.lost", {
+				cluster: this.#cluster,
+				why: this.#lease.lost ?? "it could not be renewed in time, or what was decided is too old to be done",
+				notDone,
+			});
+			return { kind: "lost" };
+		}
 		const going = [...sound.steps.filter((each) => each.ended === null).map((each) => each.reboot), ...sound.adopted, ...admitted];
 		const changed = this.#absorb(going, performed, view);
 		const inFlight = going.map((each) => changed.find((one) => one.id === each.id) ?? each);
-		if (changed.length > 0 && !(await this.#commit(changedWrites(this.#ledger, changed)))) return { kind: "lost" };
-		return this.#report(view, unclaimable === null ? sound : notClaimed(sound, unclaimable), inFlight, look.unsure);
+		if (changed.length > 0 && (await this.#commit(changedWrites(this.#ledger, changed))) !== "written") return { kind: "lost" };
+		const unsure = claim.kind === "failed" ? claim.why : look.unsure;
+		const told = claim.kind === "refused" ? notClaimed(sound, claim.why) : sound;
+		const result = await this.#report(view, told, inFlight, unsure);
+		const { world, worker } = this.#input;
+		const sending = { api: this.#api, clock: world.clock, lease: this.#lease, teller: this.#teller, cluster: this.#cluster };
+		await tellNodes(sending, { view, plan: told, admitted, performed, worker });
+		return result;
+	}
+
+	/**
+	 * The plan, with what recovery needs of it written. Where somebody asked for something during the look, it is thought through again with
+	 * that: who asks often keeps nothing from being brought back. Null: the lease is lost.
+	 */
+	async #decided({ view, think }: Look): Promise<Plan | null> {
+		const { world, target } = this.#input;
+		for (let thoughts = 1; ; thoughts++) {
+			const sound = this.#sound(think(view));
+			// As before an admission: a cluster that is dropped from the settings now is still recovered.
+			if (sound.adopted.length > 0) await this.#markInFlight();
+			const commit = await this.#commit(recoveryWrites(this.#ledger, sound));
+			if (commit === "written") return sound;
+			if (commit === "lost" || thoughts === thoughtsMost) return null;
+			await readControlAgain(this.#ledger, world.table, partitionOf(target.name));
+		}
 	}
 
 	/** The plan without what would break the promise. That this ever drops anything is a bug, and is told as one. */
-	#sound(input: PlanInput, planned: Plan): Plan {
+	#sound({ input, planned }: Thought): Plan {
 		const broken = violations(input, planned);
 		for (const { id, what, record } of broken) this.#teller.write("invariant.violated", { cluster: this.#cluster, id, what, reboot: record });
 		if (broken.length === 0) return planned;
@@ -267,12 +288,12 @@ class Pass {
 		};
 	}
 
-	async #commit(together: readonly (readonly RowWrite[])[]): Promise<boolean> {
+	async #commit(together: readonly (readonly RowWrite[])[]): Promise<Commit["kind"]> {
 		for (const writes of transactionsOf(together)) {
 			const commit = await this.#lease.commit(writes);
-			if (commit.kind === "lost") {
-				this.#teller.write("lease.lost", { cluster: this.#cluster, why: commit.why });
-				return false;
+			if (commit.kind !== "written") {
+				if (commit.kind === "lost") this.#teller.write("lease.lost", { cluster: this.#cluster, why: commit.why });
+				return commit.kind;
 			}
 			for (const write of writes) {
 				const etag = commit.etags.get(write.key);
@@ -280,36 +301,33 @@ class Pass {
 				else this.#ledger.etags.set(write.key, etag);
 			}
 		}
-		return true;
+		return "written";
 	}
 
-	/** Why the cluster cannot be claimed: it was refused, and will be again. Null: it was claimed, or another try may help. */
-	async #claim(): Promise<string | null> {
+	async #claim(): Promise<Claim> {
 		const { us } = this.#input;
 		try {
-			if (!(await this.#lease.hold())) return null;
+			if (!(await this.#lease.hold())) return { kind: "claimed" };
 			await this.#api.claim(us);
 			this.#teller.write("owner.claimed", { cluster: this.#cluster, us });
-			return null;
+			return { kind: "claimed" };
 		} catch (error) {
 			if (!(error instanceof CallError)) throw error;
 			this.#teller.once("owner.claimFailed", error.message, () => this.#teller.write("owner.claimFailed", { cluster: this.#cluster, why: error.message }));
 			const { kind } = outcomeOf(error);
-			return kind === "refused" || kind === "notFound" ? error.message : null;
+			return { kind: kind === "refused" || kind === "notFound" ? "refused" : "failed", why: error.message };
 		}
 	}
 
-	/** Those that were admitted; none when a hold came in between; null when the lease is lost. */
+	/** Those that were admitted; none when somebody asked for something in between; null when the lease is lost. */
 	async #admit(sound: Plan): Promise<readonly Reboot[] | null> {
 		const admitted = sound.admitted.slice(0, admittedAtOnce);
 		if (admitted.length === 0) return [];
 		// Told before the first admission: a cluster that is dropped from the settings now is still recovered.
 		if (!(await this.#markInFlight())) return [];
-		if (!(await this.#commit([admissionWrites(this.#ledger, admitted)]))) return null;
-		for (const each of admitted) {
-			const { bootId, packages, foundCordoned, kernelVersion: kernel } = each;
-			this.#teller.write("reboot.admitted", { ...this.#teller.of(each), bootId, kernel, packages, foundCordoned });
-		}
+		const commit = await this.#commit([admissionWrites(this.#ledger, sound.control, admitted)]);
+		if (commit !== "written") return commit === "lost" ? null : [];
+		for (const each of admitted) this.#teller.admitted(each);
 		return admitted;
 	}
 
@@ -328,6 +346,7 @@ class Pass {
 		const next = { target, fence: this.#lease.fence, inFlight, connection, summary: JSON.stringify(summary), clusterUid };
 		const written = await writeFleet(world.table, state.fleetRow, next);
 		state.fleetRow = written.row;
+		if (written.kind === "written") state.wrote(next.summary, summary);
 		return written.kind === "written";
 	}
 
@@ -340,7 +359,7 @@ class Pass {
 			// A conflict says only that the node has changed since: the next look decides anew.
 			const failed = own.find((each) => each.leaving === null && "why" in each.outcome && each.outcome.kind !== "conflict");
 			const trouble = failed !== undefined && "why" in failed.outcome ? failed.outcome.why : reboot.trouble;
-			const rebootView = { at, node: { known: false, why: "" } as const, forbidden: null, impediments: [], window: null, lastLookAt: null };
+			const rebootView = { at, node: { known: false, why: "" } as const, forbidden: null, dropped: false, impediments: [], window: null, lastLookAt: null };
 			const pods = view.pods.get(reboot.node.name) ?? { known: false as const, why: "not read" };
 			const next = reboot.phase === "draining" ? withObstacles(reboot, leavings, { ...rebootView, pods, daemonSets: view.daemonSets }, at) : reboot;
 			if (next === reboot && trouble === reboot.trouble) return [];
@@ -353,21 +372,10 @@ class Pass {
 		this.#teller.waiting(view, sound);
 		if (inFlight.length === 0) this.#teller.forget("pod ");
 		const sameCluster = state.fleetRow !== null && sameTarget(state.fleetRow.target, this.#input.target);
-		const before = state.fleetRow !== null && sameCluster ? parseSummary(state.fleetRow.summary) : state.summary;
+		const before = state.fleetRow !== null && sameCluster ? state.summaryIn(state.fleetRow) : state.summary;
 		const summary = summaryOf(before, view, sound, inFlight);
-		if (this.#summaryIsNews(before, summary, inFlight.length > 0, view.at)) {
-			if (await this.#writeFleetRow(inFlight.length > 0, summary)) state.summary = summary;
-		}
-		const silent = silentSentinels(view);
-		const tookMs = world.clock.now() - this.#startedAt;
-		this.#teller.write("tick.ended", {
-			cluster: this.#cluster,
-			waiting: summary.waitingCount,
-			inFlight: inFlight.length,
-			silent,
-			fence: this.#lease.fence,
-			tookMs,
-		});
+		if (this.#summaryIsNews(before, summary, inFlight.length > 0, view.at)) await this.#writeFleetRow(inFlight.length > 0, summary);
+		this.#teller.looked({ at: view.at, sound, summary, inFlight, fence: this.#lease.fence, tookMs: world.clock.now() - this.#startedAt });
 		const toBegin = sound.claim || sound.waiting.some((each) => each.reasons.every((reason) => passing.includes(reason.kind)));
 		return { kind: "looked", summary, inFlight, toBegin, unsure };
 	}
@@ -376,7 +384,7 @@ class Pass {
 		const row = this.#input.state.fleetRow;
 		if (row === null || row.inFlight !== inFlight || !sameTarget(row.target, this.#input.target)) return true;
 		if (row.connection === null && this.#api.connection() !== undefined) return true;
-		if (JSON.stringify({ ...before, at: 0 }) !== JSON.stringify({ ...summary, at: 0 })) return true;
+		if (!sayTheSame(before, summary)) return true;
 		return before.at === null || at - before.at >= summaryEveryMs;
 	}
 }

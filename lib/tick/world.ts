@@ -1,7 +1,19 @@
 // The ports: everything outside that a tick touches. Adapters implement them, the simulation replaces them, nothing else is replaced.
 // Every method is one bounded call or one bounded sequence of pages. Failures are thrown as CallError; answers that are part of the
 // job (an eviction that a budget blocks, a node that is gone) are values.
-import type { AksFacts, DaemonSetRef, Instant, Mark, NodeFacts, NodeMetadata, OwnerSeen, PodFacts, SentinelDaemonSet, SentinelPod } from "../plan/model.ts";
+import type {
+	AksFacts,
+	DaemonSetRef,
+	Instant,
+	Mark,
+	NodeFacts,
+	NodeMetadata,
+	OwnerSeen,
+	PodFacts,
+	RebootPodRef,
+	SentinelDaemonSet,
+	SentinelPod,
+} from "../plan/model.ts";
 import type { ClusterTarget } from "../plan/policy.ts";
 
 export interface World {
@@ -106,12 +118,28 @@ export interface RebootPodSpec {
 	readonly imagePullSecrets: readonly string[];
 }
 
+/** What people read of a node in the cluster itself (`kubectl describe node`). */
+export interface NodeEvent {
+	/** The same for the same step, whoever tells of it and how often. Letters, digits, `-` and `.`. */
+	readonly name: string;
+	readonly node: string;
+	readonly nodeUid: string;
+	readonly type: "Normal" | "Warning";
+	/** CamelCase. */
+	readonly reason: string;
+	/** One sentence; cut where the API demands it. */
+	readonly note: string;
+	readonly at: Instant;
+	/** Id of the process that tells of it. */
+	readonly instance: string;
+}
+
 export interface ClusterApi {
 	/** What should be remembered of the connection, once there is one that needs ARM to find. */
 	connection(): Connection | undefined;
 
-	/** Sentinel pods that carry the label, read in pages and reduced at once. */
-	listWaiting(): Promise<readonly SentinelPod[]>;
+	/** Sentinel pods whose nodes wait, and all reboot pods: one list by one label, read in pages and reduced at once. */
+	listWaiting(): Promise<{ readonly sentinels: readonly SentinelPod[]; readonly rebootPods: readonly RebootPodRef[] }>;
 	sentinelDaemonSet(): Promise<SentinelDaemonSet | "absent">;
 	/** Nodes with `spec.unschedulable`. */
 	listCordoned(): Promise<readonly NodeFacts[]>;
@@ -135,12 +163,15 @@ export interface ClusterApi {
 	createRebootPod(spec: RebootPodSpec, options: { readonly dryRun: boolean }): Promise<void>;
 	/** Deletes a reboot pod by UID at once; one that is gone is no error. */
 	deleteRebootPod(pod: { readonly name: string; readonly uid: string }): Promise<void>;
+	/** Creates an event about a node; one of that name that exists already is no error. Given up when the signal is aborted. */
+	createEvent(event: NodeEvent, signal: AbortSignal): Promise<void>;
 }
 
 /** One line of the journal, already flat. Ids and fields are defined in `journal.ts`. */
 export interface JournalLine {
 	readonly event: string;
-	readonly level: "info" | "warning" | "error";
+	/** `debug`: told every look, for who debugs; the function app keeps it only where its logging is set so. */
+	readonly level: "debug" | "info" | "warning" | "error";
 	readonly message: string;
 	readonly [field: string]: unknown;
 }

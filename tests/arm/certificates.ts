@@ -1,6 +1,6 @@
 // A certificate authority of our own, made with node:crypto and the little of DER that it takes: tests need no openssl.
 // Structures: RFC 5280, section 4.
-import { generateKeyPairSync, type KeyObject, randomBytes, sign } from "node:crypto";
+import { createPrivateKey, generateKeyPairSync, type KeyObject, randomBytes, sign } from "node:crypto";
 import { isIPv4 } from "node:net";
 
 export interface IssuedCertificate {
@@ -100,10 +100,16 @@ function certify(options: IssueOptions, publicKey: KeyObject, issuer: { readonly
 /** A new authority; each has a key of its own, also under the same name. */
 export function createAuthority(commonName = "test authority"): Authority {
 	const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-	const issuer = { name: distinguishedName(commonName), key: privateKey };
+	const certPem = certify({ commonName }, publicKey, { name: distinguishedName(commonName), key: privateKey }, true);
+	return keptAuthority(commonName, { certPem, keyPem: privateKey.export({ type: "pkcs8", format: "pem" }).toString() });
+}
+
+/** An authority that was made earlier, under the same name: what trusted it goes on trusting it. */
+export function keptAuthority(commonName: string, { certPem, keyPem }: IssuedCertificate): Authority {
+	const issuer = { name: distinguishedName(commonName), key: createPrivateKey(keyPem) };
 	return {
-		certPem: certify({ commonName }, publicKey, issuer, true),
-		keyPem: privateKey.export({ type: "pkcs8", format: "pem" }).toString(),
+		certPem,
+		keyPem,
 		issue(options) {
 			const pair = generateKeyPairSync("ec", { namedCurve: "P-256" });
 			return {

@@ -11,7 +11,7 @@ export interface ArmCluster {
 	readonly resourceGroup: string;
 	readonly resourceName: string;
 	/** What ARM says of it; may be changed while the server runs. */
-	managed: Pick<ManagedCluster, "provisioningState" | "powerState" | "agentPoolProfiles" | "aadProfile" | "disableLocalAccounts">;
+	managed: Pick<ManagedCluster, "provisioningState" | "powerState" | "agentPoolProfiles" | "aadProfile" | "disableLocalAccounts" | "autoUpgradeProfile">;
 	/** YAML. */
 	kubeconfig: string;
 }
@@ -42,6 +42,8 @@ export interface ArmOptions {
 	/** Asked for every call, before it is answered; may take its time. */
 	readonly trouble?: (call: ArmCall) => ArmTrouble | undefined | Promise<ArmTrouble | undefined>;
 	readonly authority?: Authority;
+	/** Of 127.0.0.1; a free one unless told. */
+	readonly port?: number;
 }
 
 export interface Arm {
@@ -123,7 +125,7 @@ function sendTruth(response: ServerResponse, call: ArmCall, clusters: ReadonlyMa
 	}
 }
 
-/** Starts it on a free port of 127.0.0.1; its certificate is signed by `caPem`. */
+/** Starts it on 127.0.0.1; its certificate is signed by `caPem`. */
 export async function startArm(options: ArmOptions): Promise<Arm> {
 	const authority = options.authority ?? createAuthority("ARM test authority");
 	const { certPem, keyPem } = authority.issue({ commonName: "management.azure.test", hosts: ["127.0.0.1", "localhost"] });
@@ -150,7 +152,7 @@ export async function startArm(options: ArmOptions): Promise<Arm> {
 		request.resume();
 		answer(request, response).catch(() => response.destroy());
 	});
-	server.listen(0, "127.0.0.1");
+	server.listen(options.port ?? 0, "127.0.0.1");
 	await once(server, "listening");
 	const address = server.address();
 	if (address === null || typeof address === "string") throw new Error("starting ARM: the server has no port");

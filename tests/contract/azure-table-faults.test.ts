@@ -1,7 +1,8 @@
 // The `Table` port when the service, or the way to it, fails: Azurite behind a proxy that loses things, and servers that answer one thing.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { type Azurite, devKey, freePort, startAzurite } from "../azurite.ts";
+import { type Azurite, devKey, startAzurite } from "../azurite.ts";
+import { freePort } from "../ports.ts";
 import { failureOf, insertOf, keysOf, newTableName, onlyRow, partition, proxyTo, serve, tableAt } from "./azure-table-fixtures.ts";
 
 let azurite: Azurite;

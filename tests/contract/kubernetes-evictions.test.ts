@@ -1,196 +1,155 @@
-// Every answer of a real API server to an eviction, and what we take it for. Without controllers: budgets have the status that a test gives them.
+// Every answer of the API server to an eviction, and what we take it for.
 import assert from "node:assert/strict";
-import { after, before } from "node:test";
-import type { ClusterApi, EvictionAnswer, PodRef } from "../../lib/tick/world.ts";
-import { type ControlPlane, startControlPlane } from "../real/control-plane.ts";
-import { applyShipped } from "../real/scenario.ts";
-import {
-	credentialOf,
-	exists,
-	failureOf,
-	fresh,
-	hasControlPlane,
-	openAs,
-	type PodState,
-	pending,
-	pod,
-	realTest,
-	runningUnready,
-} from "./kubernetes-fixtures.ts";
-
-let plane: ControlPlane;
-let api: ClusterApi;
-
-before(async () => {
-	if (!hasControlPlane) return;
-	plane = await startControlPlane({ controllers: false, scheduler: false });
-	await applyShipped(plane, { deletePods: true });
-	api = openAs(plane);
-});
-after(() => plane?.stop());
+import { describe } from "node:test";
+import type { EvictionAnswer, PodRef } from "../../lib/tick/world.ts";
+import { type BudgetSituation, type EvictionRow, endingNamespace, evictionRows, type PodSituation, podName } from "./eviction-rows.ts";
+import { anotherUid, exists, failureOf, fresh, pod, until } from "./kubernetes-fixtures.ts";
+import { contract, type Subject } from "./kubernetes-implementations.ts";
+import { recording } from "./kubernetes-server.ts";
 
 const forReal = { gracePeriodSeconds: null, dryRun: false };
-const dryRun = { gracePeriodSeconds: null, dryRun: true };
+const labels = { app: "web" };
 
-interface BudgetState {
-	readonly allowed: number;
-	readonly healthy?: number;
-	/** As it is just after its creation: no controller has looked at it. */
-	readonly unprocessed?: boolean;
-	readonly selector?: object;
-	readonly unhealthyPodEvictionPolicy?: string;
-}
-
-async function budget(app: string, { allowed, healthy = 1, unprocessed, selector, unhealthyPodEvictionPolicy }: BudgetState): Promise<string> {
-	const name = fresh("budget");
-	const path = `/apis/policy/v1/namespaces/default/poddisruptionbudgets/${name}`;
-	await plane.api.post("/apis/policy/v1/namespaces/default/poddisruptionbudgets", {
+async function makeBudget({ server }: Subject, namespace: string, state: BudgetSituation): Promise<void> {
+	const collection = `/apis/policy/v1/namespaces/${namespace}/poddisruptionbudgets`;
+	await server.api.post(collection, {
 		apiVersion: "policy/v1",
 		kind: "PodDisruptionBudget",
-		metadata: { name },
-		spec: { minAvailable: 1, selector: selector ?? { matchLabels: { app } }, ...(unhealthyPodEvictionPolicy ? { unhealthyPodEvictionPolicy } : {}) },
+		metadata: { name: state.name },
+		spec: { minAvailable: 1, selector: { matchLabels: labels }, ...(state.alwaysAllow ? { unhealthyPodEvictionPolicy: "AlwaysAllow" } : {}) },
 	});
-	if (unprocessed !== true) {
-		const status = { observedGeneration: 1, disruptionsAllowed: allowed, currentHealthy: healthy, desiredHealthy: 1, expectedPods: 1 };
-		await plane.api.patch(`${path}/status`, { status });
-	}
-	return name;
+	// As it is just after its creation: no controller has looked at it.
+	if (!state.observed && state.disruptionsAllowed === 0) return;
+	const { disruptionsAllowed, currentHealthy, desiredHealthy, observed } = state;
+	const status = { observedGeneration: observed ? 1 : 0, disruptionsAllowed, currentHealthy, desiredHealthy, expectedPods: 2 };
+	await server.api.patch(`${collection}/${state.name}/status`, { status });
 }
 
-/** A pod and a budget that leaves it no room. */
-async function blockedPod(state: PodState = {}, budgetState: Partial<BudgetState> = {}): Promise<{ ref: PodRef; name: string }> {
-	const app = fresh("app");
-	const name = await budget(app, { allowed: 0, ...budgetState });
-	return { ref: await pod(plane, { labels: { app }, ...state }), name };
+async function allowedBy({ server }: Subject, namespace: string, name: string): Promise<number> {
+	const found = await server.api.get<{ status?: { disruptionsAllowed?: number } }>(`/apis/policy/v1/namespaces/${namespace}/poddisruptionbudgets/${name}`);
+	return found.status?.disruptionsAllowed ?? 0;
 }
 
-function assertBlocked(answer: EvictionAnswer, budgetName: string): void {
-	assert.equal(answer.kind, "blocked");
-	assert.deepEqual(answer.kind === "blocked" && answer.budgets, [budgetName]);
+async function makePod({ server }: Subject, namespace: string, { phase, ready, terminating }: PodSituation): Promise<PodRef> {
+	const status = { phase, conditions: [{ type: "Ready", status: ready ? "True" : "False" }] };
+	const ref = await pod(server, { namespace, name: podName, labels, status });
+	if (terminating) await server.api.delete(`/api/v1/namespaces/${namespace}/pods/${podName}`);
+	return ref;
 }
 
-realTest("a pod without a budget is evicted, with the grace period that was asked for", async () => {
-	const ref = await pod(plane);
-	assert.deepEqual(await api.evict(ref, { gracePeriodSeconds: 77, dryRun: false }), { kind: "evicted" });
-	const left = await exists(plane, ref);
-	assert.equal(left?.metadata.deletionGracePeriodSeconds, 77);
-	assert.deepEqual(await api.evict(ref, forReal), { kind: "evicted" }, "a pod that is terminating already");
-});
+/** Makes what the row says in a namespace of its own. */
+async function situate(subject: Subject, { situation }: EvictionRow): Promise<PodRef> {
+	const namespace = fresh("row");
+	const { api } = subject.server;
+	await api.post("/api/v1/namespaces", { apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } });
+	for (const budget of situation.budgets) await makeBudget(subject, namespace, budget);
+	const there = situation.pod === null ? null : await makePod(subject, namespace, situation.pod);
+	if (situation.namespaceEnding) await api.delete(`/api/v1/namespaces/${namespace}`);
+	return { namespace, name: podName, uid: situation.pod?.uidMatches === false ? anotherUid : (there?.uid ?? anotherUid) };
+}
 
-realTest("a dry run of an eviction deletes nothing, and is no write in the audit log", async () => {
-	const ref = await pod(plane);
-	const since = Date.now();
-	assert.deepEqual(await api.evict(ref, dryRun), { kind: "evicted" });
-	assert.equal((await exists(plane, ref))?.metadata.deletionTimestamp, undefined);
-	assert.deepEqual(plane.requests({ user: "scheduler", since, writes: true }), []);
-	assert.equal(plane.requests({ user: "scheduler", since, subresource: "eviction" }).length, 1);
-});
+async function leftOf({ server }: Subject, ref: PodRef): Promise<EvictionRow["left"]> {
+	const found = await exists(server, ref);
+	if (found === null) return "nothing";
+	return found.metadata.deletionTimestamp === undefined ? "untouched" : "terminating";
+}
 
-realTest("a budget that leaves no room blocks, by name, in a dry run as well", async () => {
-	const { ref, name } = await blockedPod();
-	for (const options of [forReal, dryRun]) {
-		const answer = await api.evict(ref, options);
-		assertBlocked(answer, name);
-		assert.ok(answer.kind === "blocked");
-		assert.match(answer.message, /needs 1 healthy pods and has 1 currently/);
-		assert.equal(answer.retryAfterMs, null);
-	}
-	assert.equal((await exists(plane, ref))?.metadata.deletionTimestamp, undefined);
-});
+function inNamespace(answer: EvictionAnswer, namespace: string): EvictionAnswer {
+	return "message" in answer ? { ...answer, message: answer.message.replace(`namespace ${endingNamespace} `, `namespace ${namespace} `) } : answer;
+}
 
-realTest("a budget that was just made blocks with the time after which to come back", async () => {
-	const { ref, name } = await blockedPod({}, { unprocessed: true });
-	const answer = await api.evict(ref, forReal);
-	assertBlocked(answer, name);
-	assert.equal(answer.kind === "blocked" && answer.retryAfterMs, 10_000);
-});
+contract((subject) => {
+	// Side by side: a real server takes 10 s for a UID that differs where no budget is asked (it tries again by itself).
+	describe("evictions", { concurrency: 8 }, () => {
+		for (const row of evictionRows)
+			subject.test(`eviction: ${row.name}`, async (context) => {
+				const statuses: number[] = [];
+				const { api } = await recording(subject.server, context, ({ url }, status) => url.includes("/eviction") && statuses.push(status));
+				const ref = await situate(subject, row);
+				const { dryRun, gracePeriodSeconds, budgets } = row.situation;
+				assert.deepEqual(await api.evict(ref, { dryRun, gracePeriodSeconds }), inNamespace(row.answer, ref.namespace));
+				assert.deepEqual(statuses, [row.status]);
+				assert.equal(await leftOf(subject, ref), row.left);
+				assert.deepEqual(await Promise.all(budgets.map(({ name }) => allowedBy(subject, ref.namespace, name))), row.allowedAfter);
+			});
+	});
 
-realTest("a pod that is not ready is blocked by a budget that is not met, unless the budget lets such pods go", async () => {
-	const { ref, name } = await blockedPod({ status: runningUnready }, { healthy: 0 });
-	assertBlocked(await api.evict(ref, forReal), name);
-	const always = await blockedPod({ status: runningUnready }, { healthy: 0, unhealthyPodEvictionPolicy: "AlwaysAllow" });
-	assert.deepEqual(await api.evict(always.ref, forReal), { kind: "evicted" });
-});
+	subject.test("a pod is evicted with the grace period that was asked for, and a later eviction does not lengthen it", async () => {
+		const ref = await pod(subject.server);
+		const graceOf = async () => (await exists(subject.server, ref))?.metadata.deletionGracePeriodSeconds;
+		await subject.api.evict(ref, { gracePeriodSeconds: 77, dryRun: false });
+		assert.equal(await graceOf(), 77);
+		await subject.api.evict(ref, { gracePeriodSeconds: 99, dryRun: false });
+		assert.equal(await graceOf(), 77);
+		await subject.api.evict(ref, { gracePeriodSeconds: 11, dryRun: false });
+		assert.equal(await graceOf(), 11);
+	});
 
-realTest("a pending pod is not the budget's matter", async () => {
-	const { ref } = await blockedPod({ status: pending });
-	assert.deepEqual(await api.evict(ref, forReal), { kind: "evicted" });
-});
+	subject.test("a pod that somebody's finalizer holds is evicted and stays, terminating", async () => {
+		const ref = await pod(subject.server, { finalizers: ["tests/stays"] });
+		assert.deepEqual(await subject.api.evict(ref, { gracePeriodSeconds: 0, dryRun: false }), { kind: "evicted" });
+		assert.equal(await leftOf(subject, ref), "terminating");
+		await subject.server.api.patch(`/api/v1/namespaces/${ref.namespace}/pods/${ref.name}`, { metadata: { finalizers: null } });
+		assert.equal(await leftOf(subject, ref), "nothing");
+	});
 
-realTest("two budgets are told by their names, those with expressions included, and others of the namespace are not", async () => {
-	const app = fresh("app");
-	const names = [
-		await budget(app, { allowed: 1 }),
-		await budget(app, { allowed: 1, selector: { matchExpressions: [{ key: "app", operator: "In", values: [app] }] } }),
-	];
-	await budget(fresh("other"), { allowed: 1 });
-	const answer = await api.evict(await pod(plane, { labels: { app } }), forReal);
-	assert.ok(answer.kind === "twoBudgets", JSON.stringify(answer));
-	assert.deepEqual(answer.budgets, names.sort());
-	assert.match(answer.message, /more than one PodDisruptionBudget/);
-});
+	subject.test("a pod that is on no node yet goes at once", async () => {
+		const ref = await pod(subject.server, { spec: { nodeName: "" }, status: null });
+		assert.deepEqual(await subject.api.evict(ref, forReal), { kind: "evicted" });
+		assert.equal(await leftOf(subject, ref), "nothing");
+	});
 
-realTest("a pod that is gone, or followed by another of its name, is gone and its successor stays", async () => {
-	const ref = { ...(await pod(plane)), uid: "11111111-2222-3333-4444-555555555555" };
-	assert.deepEqual(await api.evict(ref, forReal), { kind: "gone" });
-	assert.equal((await exists(plane, ref))?.metadata.deletionTimestamp, undefined);
-	assert.deepEqual(await api.evict({ ...ref, name: fresh("never") }, forReal), { kind: "gone" });
-});
+	subject.test("a namespace that is not there has no pod: it is gone", async () => {
+		assert.deepEqual(await subject.api.evict({ namespace: fresh("nowhere"), name: podName, uid: anotherUid }, forReal), { kind: "gone" });
+	});
 
-realTest("a successor that its budget blocks is not waited for: the budget is asked before the UID", async () => {
-	const { ref } = await blockedPod();
-	assert.deepEqual(await api.evict({ ...ref, uid: "11111111-2222-3333-4444-555555555555" }, forReal), { kind: "gone" });
-});
+	subject.test("two budgets are told by their names, those with expressions included, and others of the namespace are not", async () => {
+		const app = fresh("app");
+		const budget = async (selector: object): Promise<string> => {
+			const name = fresh("budget");
+			await subject.server.api.post("/apis/policy/v1/namespaces/default/poddisruptionbudgets", { metadata: { name }, spec: { minAvailable: 1, selector } });
+			return name;
+		};
+		const names = [await budget({ matchLabels: { app } }), await budget({ matchExpressions: [{ key: "app", operator: "In", values: [app] }] })];
+		await budget({ matchLabels: { app: fresh("other") } });
+		const answer = await subject.api.evict(await pod(subject.server, { labels: { app } }), forReal);
+		assert.deepEqual(answer.kind === "twoBudgets" && answer.budgets, names.sort());
+	});
 
-realTest("a successor under two budgets is not waited for either", async () => {
-	const app = fresh("app");
-	await budget(app, { allowed: 1 });
-	await budget(app, { allowed: 1 });
-	const ref = await pod(plane, { labels: { app } });
-	assert.deepEqual(await api.evict({ ...ref, uid: "11111111-2222-3333-4444-555555555555" }, forReal), { kind: "gone" });
-});
-
-realTest("a namespace that is being deleted is told: its pods go by themselves", async () => {
-	const namespace = fresh("ending");
-	await plane.api.post("/api/v1/namespaces", { apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } });
-	const ref = await pod(plane, { namespace });
-	await plane.api.delete(`/api/v1/namespaces/${namespace}`);
-	const answer = await api.evict(ref, forReal);
-	assert.equal(answer.kind, "namespaceEnding", JSON.stringify(answer));
-});
-
-realTest("missing rights are a failure that names verb and resource, and no answer about the pod", async () => {
-	const { ref } = await blockedPod();
-	const secret = plane.token("kubelets");
-	const stranger = openAs({ ...plane, url: plane.url, caData: plane.caData, token: () => "not-a-token" } as unknown as ControlPlane);
-	assert.equal((await failureOf(stranger.evict(ref, forReal), ["not-a-token"])).failure, "unauthorized");
-	await plane.kubectl("delete", "clusterrolebinding", "aks-reboot-scheduler");
-	try {
-		const error = await failureOf(api.evict(ref, forReal), [secret, plane.token("scheduler")]);
+	subject.test("a budget whose controller does not keep up is a failure, and no answer about the pod", async () => {
+		const app = fresh("app");
+		const collection = "/apis/policy/v1/namespaces/default/poddisruptionbudgets";
+		await subject.server.api.post(collection, { metadata: { name: app }, spec: { minAvailable: 1, selector: { matchLabels: { app } } } });
+		const disruptedPods = Object.fromEntries(Array.from({ length: 2001 }, (_, index) => [`gone-${index}`, "2026-11-24T02:00:00Z"]));
+		const status = { observedGeneration: 1, disruptionsAllowed: 1, currentHealthy: 2, desiredHealthy: 1, expectedPods: 2, disruptedPods };
+		await subject.server.api.patch(`${collection}/${app}/status`, { status });
+		const ref = await pod(subject.server, { labels: { app } });
+		const error = await failureOf(subject.api.evict(ref, forReal));
 		assert.deepEqual([error.failure, error.status, error.mayHaveApplied], ["forbidden", 403, false]);
-		assert.match(error.message, /cannot create resource "pods\/eviction"/);
-	} finally {
-		await applyShipped(plane, { deletePods: true });
-	}
-});
+		assert.match(error.message, new RegExp(`403 Forbidden: poddisruptionbudget\\.policy "${app}" is forbidden: DisruptedPods map too big`));
+		assert.equal(await leftOf(subject, ref), "untouched");
+	});
 
-realTest("a pod is deleted past its budget by its UID, and neither another of its name nor one that is gone is an error", async () => {
-	const { ref } = await blockedPod();
-	await api.deletePod({ ...ref, uid: "11111111-2222-3333-4444-555555555555" }, { gracePeriodSeconds: 0 });
-	assert.notEqual(await exists(plane, ref), null);
-	await api.deletePod(ref, { gracePeriodSeconds: 44 });
-	assert.equal((await exists(plane, ref))?.metadata.deletionGracePeriodSeconds, 44);
-	await api.deletePod(ref, { gracePeriodSeconds: 0 });
-	assert.equal(await exists(plane, ref), null);
-	await api.deletePod(ref, { gracePeriodSeconds: null });
-});
+	subject.test("the shipped rights do not let the scheduler delete a pod past its budget unless its component was applied", async () => {
+		const ref = await pod(subject.server);
+		assert.equal((await failureOf(subject.api.deletePod(ref, { gracePeriodSeconds: 0 }))).failure, "forbidden");
+		assert.equal(await leftOf(subject, ref), "untouched");
+		await subject.applyShipped({ deletePods: true });
+		// The server takes a moment to know of new rights.
+		await until("the scheduler may delete pods", async () => {
+			await subject.api.deletePod(ref, { gracePeriodSeconds: 0 }).catch(() => {});
+			return (await leftOf(subject, ref)) === "nothing";
+		});
+	});
 
-realTest("the shipped rights do not let the scheduler delete a pod past its budget unless its component was applied", async () => {
-	assert.equal(credentialOf(plane).auth.kind, "token");
-	await plane.kubectl("delete", "clusterrole,clusterrolebinding,role,rolebinding", "-A", "-l", "app.kubernetes.io/component=scheduler");
-	await applyShipped(plane);
-	const ref = await pod(plane);
-	const error = await failureOf(api.deletePod(ref, { gracePeriodSeconds: 0 }));
-	assert.equal(error.failure, "forbidden");
-	assert.notEqual(await exists(plane, ref), null);
+	subject.test("a pod is deleted past its budget by its UID, and neither another of its name nor one that is gone is an error", async () => {
+		const ref = await pod(subject.server);
+		await subject.api.deletePod({ ...ref, uid: anotherUid }, { gracePeriodSeconds: 0 });
+		assert.equal(await leftOf(subject, ref), "untouched");
+		await subject.api.deletePod(ref, { gracePeriodSeconds: 44 });
+		assert.equal((await exists(subject.server, ref))?.metadata.deletionGracePeriodSeconds, 44);
+		await subject.api.deletePod(ref, { gracePeriodSeconds: 0 });
+		assert.equal(await exists(subject.server, ref), null);
+		await subject.api.deletePod(ref, { gracePeriodSeconds: null });
+	});
 });

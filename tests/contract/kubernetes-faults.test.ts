@@ -237,7 +237,7 @@ test("pages are asked for with a limit and followed to the end", async () => {
 		(await api.listCordoned()).map((each) => each.name),
 		["a", "b", "c"],
 	);
-	assert.ok(server.asked.every((each) => each.url.includes("limit=500") && each.url.includes("fieldSelector=spec.unschedulable%3Dtrue")));
+	assert.ok(server.asked.every((each) => each.url.includes("limit=100") && each.url.includes("fieldSelector=spec.unschedulable%3Dtrue")));
 });
 
 test("a list whose continue token grew too old begins anew once, without what it had read", async () => {
@@ -280,11 +280,9 @@ test("two budgets whose names cannot be listed are two budgets all the same", as
 		podOf,
 		refusal(403, "Forbidden"),
 	);
-	assert.deepEqual(await api.evict(pod, forReal), {
-		kind: "twoBudgets",
-		budgets: [],
-		message: "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.",
-	});
+	const answer = await api.evict(pod, forReal);
+	assert.deepEqual([answer.kind, "budgets" in answer && answer.budgets], ["twoBudgets", []]);
+	assert.match("message" in answer ? answer.message : "", /^which they are is not known: listing disruption budgets of namespace default: 403 Forbidden/);
 });
 
 test("an owner Lease that came in between is a conflict, also when it cannot be read", async () => {

@@ -8,11 +8,12 @@ import { configurationOf } from "../../functions/world.ts";
 import { readArmUrl } from "../../lib/azure/arm-url.ts";
 import { aksScope } from "../../lib/azure/credentials.ts";
 import { createAuthority } from "../arm/certificates.ts";
+import { type IdentityEndpoint, startIdentityEndpoint } from "../arm/identity-endpoint.ts";
 import { entraKubeconfig } from "../arm/kubeconfigs.ts";
 import { type Arm, resourceIdOf, startArm } from "../arm/server.ts";
-import { type Azurite, freePort, startAzurite } from "../azurite.ts";
+import { type Azurite, startAzurite } from "../azurite.ts";
+import { freePort } from "../ports.ts";
 import { buildBundle, type Host, startHost } from "./host.ts";
-import { type IdentityEndpoint, startIdentityEndpoint } from "./identity-endpoint.ts";
 
 describe("the address of a Resource Manager", () => {
 	it("is the public cloud's where the setting is left out", () => {

@@ -45,8 +45,8 @@ for (const kind of ["sources", "bundle"] as const) {
 			await Promise.all([unset, set, wrong].map((host) => host?.stop()));
 		});
 
-		it("registers the timer and the page, and nothing else", () => {
-			assert.deepEqual(unset.functions.map(({ name }) => name).sort(), ["status", "tick"]);
+		it("registers the timer, the page, the metrics, the controls and the doctor, and nothing else", () => {
+			assert.deepEqual(unset.functions.map(({ name }) => name).sort(), ["controls", "doctor", "metrics", "status", "tick"]);
 		});
 
 		it("registers the default schedule where TICK_SCHEDULE is unset: the host cannot resolve a missing setting", () => {
@@ -63,12 +63,19 @@ for (const kind of ["sources", "bundle"] as const) {
 		});
 
 		it("asks for the function's key before it shows anything, and answers GET alone", () => {
-			const { type, authLevel, methods, route } = triggerOf(unset, "status");
-			assert.deepEqual({ type, authLevel, methods, route }, { type: "httpTrigger", authLevel: "function", methods: ["GET"], route: "status" });
+			for (const name of ["status", "metrics", "doctor"]) {
+				const { type, authLevel, methods, route } = triggerOf(unset, name);
+				assert.deepEqual({ type, authLevel, methods, route }, { type: "httpTrigger", authLevel: "function", methods: ["GET"], route: name });
+			}
+		});
+
+		it("asks for the function's key before it is told what to do, and never by GET", () => {
+			const { type, authLevel, methods, route } = triggerOf(unset, "controls");
+			assert.deepEqual({ type, authLevel, methods, route }, { type: "httpTrigger", authLevel: "function", methods: ["POST"], route: "controls" });
 		});
 
 		it("is loaded whatever the settings say, and does nothing while it is loaded", () => {
-			assert.deepEqual(wrong.functions.map(({ name }) => name).sort(), ["status", "tick"]);
+			assert.deepEqual(wrong.functions.map(({ name }) => name).sort(), ["controls", "doctor", "metrics", "status", "tick"]);
 			assert.equal(triggerOf(wrong, "tick").schedule, "0 * * * * *");
 			for (const host of [unset, set, wrong]) assert.equal(host.output(), "");
 		});

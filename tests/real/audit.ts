@@ -3,7 +3,11 @@
 export interface AuditLine {
 	readonly verb: string;
 	readonly requestURI: string;
-	readonly user: { readonly username: string; readonly groups?: readonly string[] };
+	readonly user: {
+		readonly username: string;
+		readonly groups?: readonly string[];
+		readonly extra?: Readonly<Record<string, readonly string[]>>;
+	};
 	readonly userAgent?: string;
 	readonly objectRef?: { readonly resource?: string; readonly subresource?: string; readonly namespace?: string; readonly name?: string };
 	readonly responseStatus?: { readonly code?: number; readonly reason?: string };
@@ -24,6 +28,8 @@ export interface RequestFilter {
 	readonly since?: number;
 	/** Only requests that change something: no reads, no dry runs. */
 	readonly writes?: boolean;
+	/** Only those of them that do something to the cluster: events tell of it, and change nothing. */
+	readonly acts?: boolean;
 }
 
 const reads = new Set(["get", "list", "watch"]);
@@ -40,7 +46,8 @@ export function matches(line: AuditLine, filter: RequestFilter): boolean {
 	];
 	if (wanted.some(([want, have]) => want !== undefined && want !== have)) return false;
 	if (filter.since !== undefined && Date.parse(line.requestReceivedTimestamp) < filter.since) return false;
-	return filter.writes !== true || isWrite(line);
+	if (filter.acts === true && object.resource === "events") return false;
+	return (filter.writes !== true && filter.acts !== true) || isWrite(line);
 }
 
 function isWrite(line: AuditLine): boolean {

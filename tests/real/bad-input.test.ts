@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { createAuthority } from "../arm/certificates.ts";
 import { connectionStringOf } from "../azurite.ts";
-import { assertNoLeaks, assertTidy, newStory, writesOfScheduler } from "./expectations.ts";
+import { actsOfScheduler, assertNoLeaks, assertTidy, newStory } from "./expectations.ts";
 import { freePorts } from "./processes.ts";
 import { type Scenario, type Scheduler, startScenario } from "./scenario.ts";
 import { type StubAnswer, type StubApi, startStubApi } from "./stub-api.ts";
@@ -59,13 +59,13 @@ describe("bad input", () => {
 	}
 
 	function nothingTouched(): void {
-		assert.deepEqual(writesOfScheduler(scenario), []);
+		assert.deepEqual(actsOfScheduler(scenario), []);
 		assert.deepEqual(scenario.fleet.reboots(), []);
 	}
 
 	describe("in the settings: exit code 2 at once, and no request to any cluster", () => {
 		const wrong: readonly (readonly [string, Readonly<Record<string, string | undefined>>, readonly string[], RegExp])[] = [
-			["no windows", { MAINTENANCE_WINDOWS: undefined }, ["real"], /MAINTENANCE_WINDOWS: "", expected at least one window such as/],
+			["no windows", { MAINTENANCE_WINDOWS: undefined }, ["real"], /MAINTENANCE_WINDOWS: not set, expected at least one window such as/],
 			["an unknown zone", { MAINTENANCE_WINDOWS: "Sat 02:00-06:00 Europe/Pariss" }, ["real"], /MAINTENANCE_WINDOWS: ".*Europe\/Pariss.*", expected .*zone/],
 			[
 				"a cluster id that is none",

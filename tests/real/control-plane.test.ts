@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
+import { alive } from "../../lib/local/processes.ts";
 import { ApiError } from "./api-client.ts";
 import { type ControlPlane, startControlPlane } from "./control-plane.ts";
 
@@ -15,15 +16,6 @@ before(async () => {
 	plane = await startControlPlane({ users: [{ name: "guest", groups: ["guests"] }] });
 });
 after(() => plane?.stop());
-
-function alive(pid: number): boolean {
-	try {
-		process.kill(pid, 0);
-		return true;
-	} catch {
-		return false;
-	}
-}
 
 async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
 	const deadline = Date.now() + 60_000;

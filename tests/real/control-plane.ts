@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
+import type { ApiServer, KubeconfigOptions } from "../api-server.ts";
 import { ApiClient } from "./api-client.ts";
 import { type AuditLine, matches, parseAuditLog, type RequestFilter } from "./audit.ts";
 import { freePorts, type Guard, lastLines, type Running, startGuard } from "./processes.ts";
@@ -14,6 +15,8 @@ import { freePorts, type Guard, lastLines, type Running, startGuard } from "./pr
 export interface User {
 	readonly name: string;
 	readonly groups?: readonly string[];
+	/** A random one unless told. */
+	readonly token?: string;
 }
 
 export interface ControlPlaneOptions {
@@ -25,6 +28,8 @@ export interface ControlPlaneOptions {
 	readonly audit?: boolean;
 	/** An existing directory to work in, which is kept; else a fresh one that is removed at the end. */
 	readonly dir?: string;
+	/** Of the API server; a free one unless told. */
+	readonly port?: number;
 	/** Users beside the fixed ones. */
 	readonly users?: readonly User[];
 	/** The ServiceAccount admission plugin (mounts tokens into pods, wants the account to exist); off unless true. */
@@ -44,35 +49,12 @@ const fixedUsers: readonly User[] = [
 	{ name: "kube-scheduler", groups: ["system:masters"] },
 ];
 
-export interface KubeconfigOptions {
-	/** Name of the context; `real` unless told. */
-	readonly context?: string;
-	/** `admin` unless told. */
-	readonly user?: string;
-	/** Another address than the API server's own. */
-	readonly server?: string;
-	/** Another CA than the API server's own, as base64 of PEM. */
-	readonly caData?: string;
-}
-
-export interface ControlPlane {
-	readonly url: string;
-	/** Changes when the API server is started with another CA. */
-	readonly caPem: string;
-	/** `caPem` as a kubeconfig carries it: base64. */
-	readonly caData: string;
+/** `caPem` and `api` change when the API server is started with another CA. */
+export interface ControlPlane extends ApiServer {
 	readonly dir: string;
-	/** As `admin`. A new one after a change of CA. */
-	readonly api: ApiClient;
 	readonly pids: Readonly<Record<string, number>>;
-	/** The bearer token of a fixed user or one of the options. */
-	token(user: string): string;
-	/** Every secret in use, for tests that search outputs for them. */
-	secrets(): readonly string[];
-	/** A client as a fixed user or one of the options. Close it when done. */
-	client(user: string, options?: { readonly timeoutMs?: number }): ApiClient;
-	/** Writes a kubeconfig file and returns its path (`USER.kubeconfig` in `dir` unless told). */
-	kubeconfig(path?: string, options?: KubeconfigOptions): string;
+	/** Without TLS, for whoever stores objects past the API server. */
+	readonly etcdUrl: string;
 	/** The bundled kubectl as `admin`; its standard output. Throws with its standard error. */
 	kubectl(...args: string[]): Promise<string>;
 	/** A token of a service account, bound to a pod where one is named. */
@@ -124,14 +106,14 @@ class Parts implements ControlPlane {
 
 	constructor(assets: string, dir: string, guard: Guard, options: ControlPlaneOptions, ports: readonly number[]) {
 		const [etcd = 0, peer = 0, api = 0, controllers = 0, scheduler = 0] = ports;
-		this.#ports = { etcd, peer, api, controllers, scheduler };
+		this.#ports = { etcd, peer, api: options.port ?? api, controllers, scheduler };
 		this.#assets = assets;
 		this.dir = dir;
 		this.#guard = guard;
 		this.#options = options;
-		this.url = `https://127.0.0.1:${api}`;
+		this.url = `https://127.0.0.1:${this.#ports.api}`;
 		const users = [...fixedUsers, ...(options.users ?? [])];
-		this.#tokens = new Map(users.map((user) => [user.name, randomBytes(24).toString("hex")]));
+		this.#tokens = new Map(users.map((user) => [user.name, user.token ?? randomBytes(24).toString("hex")]));
 		this.#writeFiles(users);
 	}
 
@@ -146,6 +128,10 @@ class Parts implements ControlPlane {
 
 	get pids(): Record<string, number> {
 		return Object.fromEntries([...this.#running].map(([name, running]) => [name, running.pid]));
+	}
+
+	get etcdUrl(): string {
+		return `http://127.0.0.1:${this.#ports.etcd}`;
 	}
 
 	token(user: string): string {
@@ -256,7 +242,7 @@ class Parts implements ControlPlane {
 	}
 
 	#startEtcd(): void {
-		const client = `http://127.0.0.1:${this.#ports.etcd}`;
+		const client = this.etcdUrl;
 		const peer = `http://127.0.0.1:${this.#ports.peer}`;
 		this.#startPart("etcd", [
 			`--data-dir=${join(this.dir, "etcd")}`,
@@ -274,7 +260,7 @@ class Parts implements ControlPlane {
 		const inDir = (file: string): string => join(this.dir, file);
 		const audit = [`--audit-policy-file=${inDir("audit-policy.json")}`, `--audit-log-path=${inDir("audit.log")}`, "--audit-log-maxsize=1000"];
 		return [
-			`--etcd-servers=http://127.0.0.1:${this.#ports.etcd}`,
+			`--etcd-servers=${this.etcdUrl}`,
 			`--cert-dir=${inDir("certs")}`,
 			`--secure-port=${this.#ports.api}`,
 			"--bind-address=127.0.0.1",
@@ -347,7 +333,7 @@ function writeKubeconfig(file: string, context: string, cluster: Record<string, 
 }
 
 /** Waits for a condition while a part comes up; a check that throws is not fulfilled yet. */
-async function until(what: string, running: Running | undefined, check: () => Promise<boolean>, timeoutMs = 60_000): Promise<void> {
+async function until(what: string, running: Running | undefined, check: () => Promise<boolean>, timeoutMs = 180_000): Promise<void> {
 	const deadline = Date.now() + timeoutMs;
 	let last = "";
 	for (;;) {

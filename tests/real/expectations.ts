@@ -47,9 +47,9 @@ export async function assertNoLeaks(scenario: Scenario, others: readonly string[
 	assert.deepEqual(await scenario.leaks(others), [], "places where a secret stands");
 }
 
-/** Requests of the scheduler that changed something, since an instant. */
-export function writesOfScheduler(scenario: Scenario, since = 0): string[] {
-	return scenario.controlPlane.requests({ user: "scheduler", writes: true, since }).map((line) => `${line.verb} ${line.requestURI}`);
+/** Requests of the scheduler that did something to the cluster, since an instant. */
+export function actsOfScheduler(scenario: Scenario, since = 0): string[] {
+	return scenario.controlPlane.requests({ user: "scheduler", acts: true, since }).map((line) => `${line.verb} ${line.requestURI}`);
 }
 
 /** Another story on the same cluster: no table, and just these nodes wait, for so many minutes each. Resolves once their sentinels say so. */

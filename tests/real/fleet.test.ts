@@ -108,6 +108,28 @@ describe("five nodes in two pools, rebooted by one command", () => {
 		}
 	});
 
+	it("tells each reboot's whole story in kubectl describe node, in its order", async (context) => {
+		for (const name of names) {
+			const told = (await scenario.controlPlane.kubectl("describe", "node", name)).split("\nEvents:")[1] ?? "";
+			const ours = told.split("\n").filter((line) => line.includes(" aks-reboot-scheduler "));
+			const reasons = ours.map((line) => line.trim().split(/ +/)[1]);
+			if (name === "work-1") for (const line of told.split("\n")) context.diagnostic(line);
+			const [cordoned, uncordoned] = name === cordonedByOperator ? ["Cordoned", "LeftCordoned"] : ["Cordoned", "Uncordoned"];
+			const steps = [cordoned, "Draining", "RebootRequested", "Rebooted", "Rejoined", uncordoned];
+			assert.deepEqual(
+				reasons.filter((reason) => reason !== "RebootRequired" && reason !== "EvictionBlocked"),
+				steps,
+				told,
+			);
+			assert.equal(reasons[0], "RebootRequired", told);
+			assert.ok(
+				ours.some((line) => line.includes(`kubectl annotate node ${name} aks-reboot-scheduler/reboot-`)),
+				told,
+			);
+			assert.match(told, /Rebooted .*kernel 5\.15\.0-1081-azure → 5\.15\.0-1082-azure/);
+		}
+	});
+
 	it("leaves no mark, no reboot pod and no cordon of ours behind", async () => {
 		await assertTidy(scenario, [cordonedByOperator]);
 	});

@@ -8,10 +8,10 @@ import { after, before, describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { aksScope } from "../../lib/azure/credentials.ts";
 import { createAuthority, type IssuedCertificate } from "../arm/certificates.ts";
+import { type IdentityEndpoint, startIdentityEndpoint } from "../arm/identity-endpoint.ts";
 import { entraKubeconfig, localAccountKubeconfig } from "../arm/kubeconfigs.ts";
 import { type Arm, type ArmCluster, resourceIdOf, startArm } from "../arm/server.ts";
 import { buildBundle, type Host, startHost } from "../functions/host.ts";
-import { type IdentityEndpoint, startIdentityEndpoint } from "../functions/identity-endpoint.ts";
 import type { Invoked } from "../functions/worker.ts";
 import { assertTidy, nodeOf, waitsFor } from "./expectations.ts";
 import { quickSettings, type Scenario, startScenario } from "./scenario.ts";
@@ -163,7 +163,7 @@ describe("the deployed app", () => {
 		assert.deepEqual([end, kernelBefore, kernelAfter], ["done", "5.15.0-1081-azure", "5.15.0-1082-azure"]);
 		const page = await host.status({ accept: "text/html" });
 		said.push(page);
-		assert.match(page.http?.body ?? "", /node-1<\/th>.*rebooted and in service.*5\.15\.0-1081-azure → 5\.15\.0-1082-azure/);
+		assert.match(page.http?.body ?? "", /<b>node-1<\/b>.*rebooted and in service.*5\.15\.0-1081-azure → 5\.15\.0-1082-azure/);
 	});
 
 	it("asks for a token of each resource by its own name, and ARM for credentials once: the next instance remembers the way", () => {

@@ -125,10 +125,12 @@ describe("pods that do not leave", () => {
 		await endsWith(second, 0, /^settled rebooted=0 gave-up=0 stuck=0 waiting=3 held=0 /);
 		for (const node of ["kept", "twice", "hung"]) assert.deepEqual(reasonsOf(second, node), ["backingOff"], node);
 		assert.match(whyWaits(second, "kept"), /backs off until .*is kept by budget web/);
-		assert.deepEqual(scenario.controlPlane.requests({ user: "scheduler", writes: true, since }), []);
+		assert.deepEqual(scenario.controlPlane.requests({ user: "scheduler", acts: true, since }), []);
 	});
 
 	it("keep them from beginning after that time too, by dry run, as long as a budget would still be in the way", async () => {
+		// The table's clock is moved, the API server's is not: the policy would find the reboot pod's interval too far ahead.
+		await scenario.controlPlane.kubectl("delete", "validatingadmissionpolicybinding", "aks-reboot-scheduler-reboot-pods");
 		await leaseRunsOut(scenario, backOffFirstMs + 60_000);
 		// The one that hung has ended at last.
 		await scenario.controlPlane.api.delete("/api/v1/namespaces/default/pods/stays", { gracePeriodSeconds: 0 });

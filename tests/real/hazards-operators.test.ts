@@ -4,7 +4,7 @@ import { after, before, describe, it } from "node:test";
 import { assertNoLeaks, assertTidy, cordonManagers, leaseRunsOut, markOf, nodeOf, podsOf, untilServes, waitsFor } from "./expectations.ts";
 import { endOf, endsWith, reasonsOf } from "./journal-lines.ts";
 import { type Scenario, type Scheduler, startScenario } from "./scenario.ts";
-import { barePod } from "./workloads.ts";
+import { apply, barePod, rebootPod } from "./workloads.ts";
 
 /** Those that a slow pod keeps in their drain, until somebody has done something to them. */
 const draining = ["uncordoned", "recordoned", "unmarked", "by-hand", "not-asked", "silent"];
@@ -163,12 +163,21 @@ describe("people who do something to a node that we hold", () => {
 		assert.equal(endOf(scheduler, "silent").end, "done");
 	});
 
-	it("a later scheduler leaves alone what was taken over", async () => {
+	it("a later scheduler leaves alone what was taken over, and deletes a reboot pod that was made too late to be known of", async () => {
+		const { controlPlane, fleet } = scenario;
+		const name = `reboot-${fleet.node("behind").bootId}-1`;
+		const anHourAgo = Math.floor(Date.now() / 1000) - 3_600;
+		await apply(controlPlane.api, rebootPod({ node: "behind", bootId: fleet.node("behind").bootId, notBefore: anHourAgo, notAfter: anHourAgo + 300 }));
+		await fleet.until("it has looked and ended", () => fleet.pods().some((pod) => pod.metadata.name === name && pod.status.phase === "Failed"));
 		const since = Date.now();
 		await leaseRunsOut(scenario);
 		const later = scenario.scheduler({ MAX_CONCURRENT: "9" });
 		await endsWith(later, 0, /^settled rebooted=0 /);
-		assert.deepEqual(scenario.controlPlane.requests({ user: "scheduler", writes: true, since }), []);
+		const acts = controlPlane.requests({ user: "scheduler", acts: true, since });
+		assert.deepEqual(
+			acts.map(({ verb, objectRef }) => [verb, objectRef?.resource, objectRef?.name]),
+			[["delete", "pods", name]],
+		);
 		await assertTidy(scenario, ["recordoned", "unmarked", "unmarked-late"]);
 	});
 

@@ -237,7 +237,7 @@ describe("a node after its reboot", () => {
 			// Its label is still there, from before the boot: that is no new ask.
 			await endsWith(scheduler, 0, /^settled rebooted=1 gave-up=0 stuck=0 waiting=2 held=0 /);
 			assert.deepEqual(reasonsOf(scheduler, "one"), ["reportStale"]);
-			await assertWaits(scheduler, /node one, rebooted lately, has a silent sentinel: nothing begins beside it before .*\(PROBATION\)/);
+			await assertWaits(scheduler, /node one, rebooted lately, has a silent sentinel: nothing begins beside it until that is over, .*\(PROBATION\)/);
 			fleet.node("one").set({ sentinel: "reports", sentinelAfterReboot: null });
 			await untilServes(scenario, "sentinel", names.length);
 			await beginsOnceItIsWell();

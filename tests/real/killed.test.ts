@@ -1,15 +1,18 @@
 // The scheduler's process is killed again and again, in every phase, between every write and its act, and started anew each time.
 import assert from "node:assert/strict";
 import { mkdirSync, readdirSync, readFileSync } from "node:fs";
-import { createServer, type Server } from "node:net";
+import type { Server } from "node:net";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { devKey } from "../../lib/local/azurite.ts";
 import { leaseMs } from "../../lib/tick/lease.ts";
+import { occupy } from "../ports.ts";
+import { randomOf } from "../random.ts";
 import { assertNoLeaks, assertTidy, cordonManagers, nodeOf, situation, waitsFor } from "./expectations.ts";
 import { recordsIn } from "./ledger-rows.ts";
 import type { BudgetWatch } from "./observers.ts";
+import { isAlive } from "./processes.ts";
 import { type Scenario, type Scheduler, startScenario } from "./scenario.ts";
 import { daemonSet, deployment } from "./workloads.ts";
 
@@ -37,17 +40,6 @@ interface Moment {
 /** The journal tells a move after its write and before its act. */
 function told(name: string, event: string, to?: string, laterMs = 0): Moment {
 	return { name, laterMs, holds: (scheduler) => scheduler.told(event, to === undefined ? {} : { to }).length > 0 };
-}
-
-/** Mulberry32. */
-function randomOf(start: number): () => number {
-	let state = start;
-	return () => {
-		state = (state + 0x6d2b79f5) | 0;
-		let t = Math.imul(state ^ (state >>> 15), 1 | state);
-		t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-		return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-	};
 }
 
 let scenario: Scenario;
@@ -248,7 +240,7 @@ describe("a scheduler with the default table that is killed", () => {
 		mkdirSync(folder);
 		// Of the other table's scheduler, whose work is done.
 		await scenario.controlPlane.kubectl("-n", "aks-reboot-scheduler", "delete", "lease", "owner", "--ignore-not-found");
-		busy = await occupied(10_002);
+		busy = await occupy(10_002);
 		await scenario.fleet.add({ name: node, needsReboot: waitsFor(10) });
 	});
 
@@ -338,29 +330,6 @@ function noteOf(folder: string): Note | null {
 function dataIn(folder: string): string[] {
 	const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((each) => each.isFile());
 	return files.map((each) => readFileSync(join(each.parentPath, each.name), "utf8"));
-}
-
-/** False also once it has ended and whoever inherited it has not waited for it yet. */
-function isAlive(pid: number): boolean {
-	try {
-		process.kill(pid, 0);
-	} catch {
-		return false;
-	}
-	try {
-		return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
-	} catch {
-		return true;
-	}
-}
-
-/** Null where somebody has it already: busy it is. */
-async function occupied(port: number): Promise<Server | null> {
-	const server = createServer();
-	const { promise, resolve } = Promise.withResolvers<Server | null>();
-	server.once("error", () => resolve(null));
-	server.listen(port, "127.0.0.1", () => resolve(server));
-	return promise;
 }
 
 async function until(what: string, holds: () => boolean, timeoutMs = 60_000): Promise<void> {

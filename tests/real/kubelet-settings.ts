@@ -18,7 +18,19 @@ export interface NodeSpec {
 	readonly kernelVersion?: string;
 	/** Waits for a reboot from the start. */
 	readonly needsReboot?: RebootNeed;
+	/** Of a machine that an earlier process of the simulation left; a new one unless told. */
+	readonly left?: MachineLeft;
 	readonly settings?: Partial<NodeSettings>;
+}
+
+/** Where a simulation ended, for another process that goes on with it. */
+export interface MachineLeft {
+	readonly bootId: string;
+	readonly earlierBootId: string;
+	/** When this boot began, in milliseconds since the epoch; 0: before everything that runs on it. */
+	readonly bootedAt: number;
+	/** False: it was going down or off. It boots, where its settings let it. */
+	readonly up: boolean;
 }
 
 /** Content of the reboot-required files. */

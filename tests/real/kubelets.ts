@@ -1,7 +1,7 @@
-// A fleet of simulated nodes on a real control plane. They are ordinary API clients: everything else (Deployments, DaemonSets, budgets,
-// node lifecycle, namespaces) is the real controllers' doing.
+// A fleet of simulated nodes on an API server. They are ordinary API clients: everything else (Deployments, DaemonSets, budgets, node
+// lifecycle, namespaces) is the controllers' doing.
+import type { ApiServer } from "../api-server.ts";
 import type { ApiClient } from "./api-client.ts";
-import type { ControlPlane } from "./control-plane.ts";
 import { defaultSettings, type NodeSettings, type NodeSpec } from "./kubelet-settings.ts";
 import { type Budget, conditionStatus, type Node, type Pod } from "./objects.ts";
 import { AwayLog, BudgetObserver, type BudgetWatch, marked, unavailable } from "./observers.ts";
@@ -9,8 +9,8 @@ import { type RebootPodSeen, type RebootSeen, SimulatedNode } from "./simulated-
 import { WatchCache } from "./watch-cache.ts";
 
 /** Resolves once every node is Ready by the API server's word. */
-export async function startKubelets(controlPlane: ControlPlane, specs: readonly NodeSpec[], defaults: Partial<NodeSettings> = {}): Promise<Fleet> {
-	const fleet = new Fleet(controlPlane, defaults);
+export async function startKubelets(apiServer: ApiServer, specs: readonly NodeSpec[], defaults: Partial<NodeSettings> = {}): Promise<Fleet> {
+	const fleet = new Fleet(apiServer, defaults);
 	await fleet.start(specs);
 	return fleet;
 }
@@ -24,7 +24,7 @@ export class Fleet {
 	readonly marked = new AwayLog();
 	/** Calls of kubelets that failed, for a look when a test fails. */
 	readonly problems: string[] = [];
-	readonly #controlPlane: ControlPlane;
+	readonly #apiServer: ApiServer;
 	readonly #defaults: Partial<NodeSettings>;
 	readonly #nodes = new Map<string, SimulatedNode>();
 	readonly #pods: WatchCache<Pod>;
@@ -35,8 +35,8 @@ export class Fleet {
 	#client: ApiClient | null = null;
 	#clientCa = "";
 
-	constructor(controlPlane: ControlPlane, defaults: Partial<NodeSettings>) {
-		this.#controlPlane = controlPlane;
+	constructor(apiServer: ApiServer, defaults: Partial<NodeSettings>) {
+		this.#apiServer = apiServer;
 		this.#defaults = defaults;
 		const client = (): ApiClient => this.client;
 		this.#pods = new WatchCache<Pod>(client, `/api/v1/pods?fieldSelector=${encodeURIComponent("spec.nodeName!=")}`);
@@ -46,10 +46,10 @@ export class Fleet {
 
 	get client(): ApiClient {
 		// After a change of CA the old one can reach nothing.
-		if (this.#client === null || this.#clientCa !== this.#controlPlane.caPem) {
+		if (this.#client === null || this.#clientCa !== this.#apiServer.caPem) {
 			void this.#client?.close();
-			this.#client = this.#controlPlane.client("kubelets", { timeoutMs: 10_000 });
-			this.#clientCa = this.#controlPlane.caPem;
+			this.#client = this.#apiServer.client("kubelets", { timeoutMs: 10_000 });
+			this.#clientCa = this.#apiServer.caPem;
 		}
 		return this.#client;
 	}
@@ -77,7 +77,7 @@ export class Fleet {
 		this.#noteAway();
 	}
 
-	/** Another node; resolves once it is Ready. */
+	/** Another node; resolves once it is Ready, or at once where it is left off. */
 	async add(spec: NodeSpec): Promise<SimulatedNode> {
 		const settings = { ...defaultSettings, ...this.#defaults, ...spec.settings };
 		const clientNow = (): ApiClient => this.client;
@@ -91,7 +91,7 @@ export class Fleet {
 		});
 		this.#nodes.set(spec.name, node);
 		node.startMachine();
-		await this.until(`node ${spec.name} is Ready`, () => this.#ready(spec.name));
+		if (node.up) await this.until(`node ${spec.name} is Ready`, () => this.#ready(spec.name));
 		return node;
 	}
 

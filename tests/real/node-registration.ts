@@ -45,13 +45,12 @@ export class NodeRegistration {
 		this.#host = host;
 	}
 
-	/** `onReady` is called once, when Ready was posted. */
-	start(onReady: () => void): void {
+	/** `onReady` is called once, when Ready was posted: after `notReadyMs`. */
+	start(notReadyMs: number, onReady: () => void): void {
 		this.#running = true;
 		this.#start++;
 		this.#nodeUid = null;
 		this.#onReady = onReady;
-		const { notReadyMs } = this.#machine.settings;
 		this.#become(notReadyMs === 0 ? isReady : isStarting);
 		if (notReadyMs > 0) this.#machine.kubeletTimers.after(notReadyMs, () => this.#become(isReady));
 		this.#renewRegularly();
@@ -113,8 +112,8 @@ export class NodeRegistration {
 			);
 			if (readiness.ready && start === this.#start && this.#running) this.#toldReady();
 		} catch (error) {
-			// Somebody deleted the Node object: a kubelet makes a new one only when it starts again.
-			if (error instanceof ApiError && (error.status === 404 || error.status === 409)) return;
+			// Somebody deleted the Node object, or made another (422: the UID is another): a kubelet makes a new one only when it starts again.
+			if (error instanceof ApiError && [404, 409, 422].includes(error.status)) return;
 			this.#host.problem(`node ${this.#spec.name}, status`, error);
 			this.#machine.kubeletTimers.after(retryMs, () => this.#post());
 		}

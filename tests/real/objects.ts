@@ -47,6 +47,7 @@ export interface Pod extends KubeObject {
 		readonly containers: readonly {
 			readonly name: string;
 			readonly image: string;
+			readonly command?: readonly string[];
 			readonly env?: readonly { readonly name: string; readonly value?: string }[];
 			readonly securityContext?: SecurityContext;
 		}[];

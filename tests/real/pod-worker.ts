@@ -21,7 +21,9 @@ export interface PodHost extends SentinelHost {
 	canReachApi(): boolean;
 	/** Why this kubelet does not admit a pod. */
 	rejects(pod: Pod): { readonly reason: string; readonly message: string } | null;
-	runRebootPod(pod: Pod): RebootPodRun;
+	runRebootPod(pod: Pod): Promise<RebootPodRun>;
+	/** Whether containers that the API server tells of, and that this process has not started, run here. */
+	keptContainers(startedAt: string): boolean;
 	/** PID 1 got the signal from this pod. */
 	signalled(pod: Pod): void;
 	problem(what: string, error: unknown): void;
@@ -61,6 +63,23 @@ export class PodWorker {
 					(ready) => this.#setReady(ready),
 				)
 			: null;
+		this.#adoptContainers();
+	}
+
+	/** An earlier process of the simulation started them: they run on, unless their machine went down. */
+	#adoptContainers(): void {
+		const found = (this.pod.status.containerStatuses ?? []).filter((each) => each.state.running !== undefined);
+		if (found.length === 0) return;
+		const startedAt = found[0]?.state.running?.startedAt ?? now();
+		this.#containerIds = found.flatMap((each) => each.containerID ?? []);
+		this.#restartCount = found[0]?.restartCount ?? 0;
+		this.#firstStartAt = startedAt;
+		if (!this.#host.keptContainers(startedAt)) {
+			this.#stage = { kind: "exited", exit: exitOf(255, "Unknown", "", startedAt), byMachine: true };
+			return;
+		}
+		this.#stage = { kind: "running", startedAt, ready: conditionStatus(this.pod, "Ready") === "True" };
+		this.#runContainers();
 	}
 
 	/** Its containers run, whatever the API server was told. */
@@ -156,7 +175,8 @@ export class PodWorker {
 		const run = this.#run;
 		if (isRebootPod(this.pod)) {
 			this.#host.machineTimers.after(rebootScriptMs, () => {
-				if (this.#run === run) this.#runRebootScript();
+				if (this.#run !== run) return;
+				this.#runRebootScript(run).catch((error: unknown) => this.#host.problem("running a reboot pod", error));
 			});
 			return;
 		}
@@ -169,10 +189,12 @@ export class PodWorker {
 		});
 	}
 
-	#runRebootScript(): void {
-		const { exitCode, message } = this.#host.runRebootPod(this.pod);
+	async #runRebootScript(run: number): Promise<void> {
+		const { exitCode, message, signalled } = await this.#host.runRebootPod(this.pod);
+		// The machine it ran on may have gone down meanwhile.
+		if (this.#run !== run || !this.running) return;
 		// First the signal: where the machine goes down at once, nobody hears how the container ended.
-		if (exitCode === 0) this.#host.signalled(this.pod);
+		if (signalled) this.#host.signalled(this.pod);
 		this.#exited(exitCode, message);
 	}
 
@@ -275,14 +297,16 @@ export class PodWorker {
 				const text = JSON.stringify(status);
 				// A pod that never started has no status of its own.
 				if (text !== this.#reported && this.#stage.kind !== "new") {
-					await this.#host.client.patch(`${path}/status`, { metadata: { uid }, status }, "strategic");
+					// Before the answer: a change that is seen before it must not be forgotten.
 					this.#reported = text;
+					await this.#host.client.patch(`${path}/status`, { metadata: { uid }, status }, "strategic");
 				} else if (this.#wantsDelete) {
 					await this.#host.client.delete(path, { gracePeriodSeconds: 0, preconditions: { uid } });
 					return;
 				} else return;
 			}
 		} catch (error) {
+			this.#reported = "";
 			// Gone, or another one of that name: the watch will say so.
 			if (error instanceof ApiError && error.status === 404) return;
 			this.#host.problem(`pod ${namespace}/${name}`, error);

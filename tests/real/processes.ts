@@ -119,3 +119,17 @@ function isFree(port: number): Promise<boolean> {
 		server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
 	});
 }
+
+/** False also once it has ended and whoever inherited it has not waited for it yet. */
+export function isAlive(pid: number): boolean {
+	try {
+		process.kill(pid, 0);
+	} catch {
+		return false;
+	}
+	try {
+		return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+	} catch {
+		return true;
+	}
+}

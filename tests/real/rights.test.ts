@@ -1,6 +1,9 @@
 // A right that is missing: the reason names verb and resource, nothing is begun that could not be ended, and recovery goes on.
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { join, resolve } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { promisify } from "node:util";
 import { assertNoLeaks, assertTidy, newStory, nodeOf, untilServes } from "./expectations.ts";
 import { type Scenario, type Scheduler, startScenario } from "./scenario.ts";
 import { apply, barePod, budget, deployment } from "./workloads.ts";
@@ -12,6 +15,7 @@ interface Rule {
 }
 
 const ours = "aks-reboot-scheduler";
+const doctor = resolve(import.meta.dirname, "../../lib/local/doctor.ts");
 const rbac = "/apis/rbac.authorization.k8s.io/v1";
 const roles = {
 	cluster: `${rbac}/clusterroles/${ours}`,
@@ -63,6 +67,9 @@ describe("a right that is missing", () => {
 		}
 	}
 
+	/** Rights that were missing by themselves in a story. */
+	const told = new Set<string>();
+
 	/** Takes rights out of the shipped roles while `story` is told; it may give them back earlier. */
 	async function without(missing: readonly Right[], story: (giveBack: () => Promise<void>) => Promise<void>): Promise<void> {
 		const { api } = scenario.controlPlane;
@@ -78,6 +85,8 @@ describe("a right that is missing", () => {
 			await api.patch(path, { rules: left.filter((rule) => rule.verbs.length > 0) });
 		}
 		await untilAllowed(missing, false);
+		const [alone, ...others] = missing;
+		if (alone !== undefined && others.length === 0) told.add(rightText(alone));
 		try {
 			await story(giveBack);
 		} finally {
@@ -85,9 +94,9 @@ describe("a right that is missing", () => {
 		}
 	}
 
-	/** Requests of the scheduler that did change something. */
+	/** Requests of the scheduler that did do something to the cluster. */
 	function changes(since: number): string[] {
-		const lines = scenario.controlPlane.requests({ user: "scheduler", writes: true, since });
+		const lines = scenario.controlPlane.requests({ user: "scheduler", acts: true, since });
 		return lines.filter((line) => (line.responseStatus?.code ?? 0) < 300).map((line) => `${line.verb} ${line.requestURI}`);
 	}
 
@@ -98,7 +107,7 @@ describe("a right that is missing", () => {
 	}
 
 	/** All that people read of it: the journal, and the summary that the status page shows. */
-	async function told(scheduler: Scheduler): Promise<string> {
+	async function everythingTold(scheduler: Scheduler): Promise<string> {
 		const rows = await scenario.rows();
 		return `${scheduler.story()}\n${[...rows].find(([key]) => key === "reboots/fleet/real")?.[1].replaceAll("\\", "") ?? ""}`;
 	}
@@ -119,7 +128,7 @@ describe("a right that is missing", () => {
 					const since = Date.now();
 					const scheduler = await settled();
 					assert.match(scheduler.lastLine, /^settled rebooted=0 gave-up=0 stuck=0 waiting=\d held=0 /);
-					assert.match(await told(scheduler), names(each));
+					assert.match(await everythingTold(scheduler), names(each));
 					assert.deepEqual(changes(since), []);
 				});
 			});
@@ -149,7 +158,7 @@ describe("a right that is missing", () => {
 					const since = Date.now();
 					const scheduler = await settled();
 					assert.match(scheduler.lastLine, /^settled rebooted=0 gave-up=0 stuck=0 waiting=1 held=0 /);
-					assert.match(await told(scheduler), names(right("own", verb, "leases")));
+					assert.match(await everythingTold(scheduler), names(right("own", verb, "leases")));
 					assert.deepEqual(changes(since), []);
 				});
 				if (verb === "update") await api.delete(`${leases}/owner`);
@@ -160,18 +169,30 @@ describe("a right that is missing", () => {
 	describe("is survived by what was begun", () => {
 		it("patch nodes: the cordon is refused, and goes on when the right is there", async () => {
 			await newStory(scenario, { "n-1": 60 });
-			const missing = [
-				right("cluster", "patch", "nodes"),
-				right("cluster", "get", "validatingadmissionpolicies", "admissionregistration.k8s.io"),
-				right("events", "create", "events", "events.k8s.io"),
-			];
-			await without(missing, async (giveBack) => {
+			await without([right("cluster", "patch", "nodes")], async (giveBack) => {
 				const scheduler = scenario.scheduler();
 				const { message } = await scheduler.says("act.failed", { act: "cordon" });
 				assert.match(message, names(right("cluster", "patch", "nodes")));
 				await giveBack();
 				assert.equal(await scheduler.ended(), 0, scheduler.story().slice(-4_000));
 				assert.match(scheduler.lastLine, /^settled rebooted=1 /);
+				await assertTidy(scenario);
+			});
+		});
+
+		it("create events: told once, and every node is rebooted all the same", async () => {
+			await newStory(scenario, { "n-1": 60, "n-2": 50 });
+			await without([right("events", "create", "events", "events.k8s.io")], async () => {
+				const since = Date.now();
+				const scheduler = await settled();
+				assert.match(scheduler.lastLine, /^settled rebooted=2 gave-up=0 stuck=0 /);
+				const told = scheduler.told("events.lost").map((line) => line.message);
+				assert.equal(told.length, 1, told.join("\n"));
+				assert.match(told[0] ?? "", names(right("events", "create", "events")));
+				const tried = scenario.controlPlane.requests({ user: "scheduler", resource: "events", since });
+				// The rest of a look's events are not tried after one that is refused.
+				const looks = scheduler.told("tick.ended").length;
+				assert.ok(tried.length > 0 && tried.length <= looks, `${tried.length} tries in ${looks} looks`);
 				await assertTidy(scenario);
 			});
 		});
@@ -205,7 +226,7 @@ describe("a right that is missing", () => {
 			});
 		});
 
-		it("get pods, list poddisruptionbudgets: a pod that two budgets keep is still told of", async () => {
+		it("get pods, list poddisruptionbudgets: a pod that two budgets keep is told of all the same, and why they are not named", async () => {
 			await apply(
 				scenario.controlPlane.api,
 				deployment("kept", 1, { nodeSelector: { "kubernetes.io/hostname": "n-2" } }),
@@ -213,13 +234,17 @@ describe("a right that is missing", () => {
 				budget("two", { minAvailable: 0 }, "default", "kept"),
 			);
 			await untilServes(scenario, "kept", 1);
-			await newStory(scenario, { "n-2": 60 });
-			await without([right("cluster", "get", "pods"), right("cluster", "list", "poddisruptionbudgets", "policy")], async () => {
-				const scheduler = await settled({ DRAIN_TIMEOUT: "3s" });
-				assert.match(scheduler.lastLine, /rebooted=0 gave-up=1 /);
-				assert.match(scheduler.told("reboot.ended")[0]?.message ?? "", /pod default\/kept-\S+ can never be evicted: more than one budget covers it/);
-				await assertTidy(scenario);
-			});
+			for (const each of [right("cluster", "get", "pods"), right("cluster", "list", "poddisruptionbudgets", "policy")]) {
+				await newStory(scenario, { "n-2": 60 });
+				await without([each], async () => {
+					const scheduler = await settled({ DRAIN_TIMEOUT: "3s" });
+					assert.match(scheduler.lastLine, /rebooted=0 gave-up=1 /);
+					const { message = "" } = scheduler.told("reboot.ended")[0] ?? {};
+					assert.match(message, /pod default\/kept-\S+ can never be evicted: more than one budget covers it/);
+					assert.match(message, names(each));
+					await assertTidy(scenario);
+				});
+			}
 			for (const name of ["one", "two"]) await scenario.controlPlane.api.delete(`/apis/policy/v1/namespaces/default/poddisruptionbudgets/${name}`);
 		});
 
@@ -270,10 +295,42 @@ describe("a right that is missing", () => {
 		});
 	});
 
+	it("get validatingadmissionpolicies: the doctor says so", async () => {
+		const missing = right("cluster", "get", "validatingadmissionpolicies", "admissionregistration.k8s.io");
+		await without([missing], async () => {
+			const kubeconfig = scenario.controlPlane.kubeconfig(join(scenario.dir, "doctor"), { context: "real", user: "scheduler" });
+			const env = { PATH: process.env.PATH, MAINTENANCE_WINDOWS: "always", AzureWebJobsStorage: scenario.azurite.connectionString };
+			const run = promisify(execFile)(process.execPath, [doctor, "--kubeconfig", kubeconfig, "--context", "real"], { env, cwd: scenario.dir });
+			const { code, stdout = "" } = await run.then(
+				() => ({ code: 0 }) as { code: number; stdout?: string },
+				(error: { code: number; stdout: string }) => error,
+			);
+			assert.equal(code, 1, stdout);
+			assert.match(stdout, /missing: get validatingadmissionpolicies\.admissionregistration\.k8s\.io/);
+		});
+	});
+
+	it("every right of the scheduler's roles was missing in a story of its own", async () => {
+		const { api } = scenario.controlPlane;
+		const shipped = await Promise.all(
+			(Object.keys(roles) as Right["role"][]).map(async (role) => {
+				const { rules } = await api.get<{ rules: Rule[] }>(roles[role] as string);
+				return rules.flatMap(({ apiGroups, resources, verbs }) =>
+					apiGroups.flatMap((group) => resources.flatMap((resource) => verbs.map((verb) => rightText({ role, group, resource, verb })))),
+				);
+			}),
+		);
+		assert.deepEqual([...told].sort(), shipped.flat().sort());
+	});
+
 	it("no secret is printed or stored", async () => {
 		await assertNoLeaks(scenario);
 	});
 });
+
+function rightText({ role, verb, resource, group }: Right): string {
+	return `${role}: ${verb} ${resource}${group === "" ? "" : `.${group}`}`;
+}
 
 /** As the API server says it: User "scheduler" cannot get resource "nodes" in API group … */
 function names({ verb, resource }: Right): RegExp {

@@ -2,7 +2,7 @@
 // scheduler as processes of their own that can be killed.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -117,21 +117,20 @@ export interface ScenarioOptions {
 	readonly defaults?: Partial<NodeSettings>;
 	readonly workloads?: readonly (Manifest | readonly Manifest[])[];
 	readonly controlPlane?: ControlPlaneOptions;
-	/** The component that DRAIN_TIMEOUT_ACTION=delete needs. */
-	readonly deletePods?: boolean;
+	readonly components?: readonly Component[];
 }
 
+/** Of infra/cluster/components. */
+export type Component = "delete-pods" | "spare-namespaces";
+
 /** Copies the shipped manifests, binds them to the test's scheduler and applies them as a user would. */
-export async function applyShipped(controlPlane: ControlPlane, options: { readonly deletePods?: boolean } = {}): Promise<void> {
+export async function applyShipped(controlPlane: ControlPlane, components: readonly Component[] = []): Promise<void> {
 	const dir = mkdtempSync(join(tmpdir(), "manifests-"));
 	try {
 		cpSync(manifests, dir, { recursive: true });
 		const identity = join(dir, "scheduler-identity.yaml");
 		writeFileSync(identity, readFileSync(identity, "utf8").replace("00000000-0000-0000-0000-000000000000", "scheduler"));
-		if (options.deletePods === true) {
-			const file = join(dir, "kustomization.yaml");
-			writeFileSync(file, readFileSync(file, "utf8").replace("# components:\n#   - components/delete-pods", "components:\n  - components/delete-pods"));
-		}
+		if (components.length > 0) appendFileSync(join(dir, "kustomization.yaml"), `components: [${components.map((each) => `components/${each}`).join(", ")}]\n`);
 		await controlPlane.kubectl("apply", "-k", dir);
 	} finally {
 		rmSync(dir, { recursive: true, force: true });
@@ -210,7 +209,7 @@ export class Scenario {
 
 export async function startScenario(options: ScenarioOptions): Promise<Scenario> {
 	const [controlPlane, azurite] = await Promise.all([startControlPlane(options.controlPlane), startAzurite()]);
-	await applyShipped(controlPlane, options.deletePods === true ? { deletePods: true } : {});
+	await applyShipped(controlPlane, options.components);
 	const fleet = await startKubelets(controlPlane, options.nodes, options.defaults);
 	await apply(controlPlane.api, ...(options.workloads ?? []));
 	await fleet.until(

@@ -1,5 +1,6 @@
 // Runs the shipped report.sh as a process: as its user, under the shells it may meet, with a directory in place of the node's /var/run.
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import {
 	chmodSync,
 	closeSync,
@@ -68,6 +69,11 @@ export class Sentinel {
 		this.#ended = new Promise((done) => this.#child.once("exit", (code, signal) => done({ code, signal })));
 	}
 
+	/** Of its shell. */
+	get pid(): number {
+		return this.#child.pid ?? 0;
+	}
+
 	/** In place of the node's /var/run. */
 	get run(): string {
 		return join(this.dir, "run");
@@ -93,6 +99,13 @@ export class Sentinel {
 	ready(): boolean {
 		const [program = "", ...args] = this.#command();
 		return spawnSync(program, [...args, "ready"], { env: this.#env() }).status === 0;
+	}
+
+	/** Of another program, run as the sentinel's user and with no more rights. */
+	async exitCodeOf(program: string, ...args: readonly string[]): Promise<number | null> {
+		const child = spawn("/usr/bin/setpriv", [...dropped(), program, ...args], { stdio: "ignore" });
+		const [code] = await once(child, "exit");
+		return code as number | null;
 	}
 
 	curlCalls(): CurlCall[] {
@@ -140,8 +153,7 @@ export class Sentinel {
 		const shell = this.#options.shell ?? "dash";
 		const interpreter = shell === "dash" ? "dash" : join(this.dir, "bin", "sh");
 		// The kernel ends it when this test is killed.
-		const drop = process.getuid?.() === 0 ? [`--reuid=${sentinelUser}`, `--regid=${sentinelUser}`, "--clear-groups", "--no-new-privs"] : [];
-		return ["/usr/bin/setpriv", "--pdeathsig=KILL", ...drop, interpreter, scriptFile];
+		return ["/usr/bin/setpriv", "--pdeathsig=KILL", ...dropped(), interpreter, scriptFile];
 	}
 
 	#env(): Record<string, string> {
@@ -162,6 +174,11 @@ export class Sentinel {
 			...this.#options.env,
 		};
 	}
+}
+
+/** Arguments of setpriv. */
+function dropped(): string[] {
+	return process.getuid?.() === 0 ? [`--reuid=${sentinelUser}`, `--regid=${sentinelUser}`, "--clear-groups", "--bounding-set=-all", "--no-new-privs"] : [];
 }
 
 function environmentOf(pid: number): string {

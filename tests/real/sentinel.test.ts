@@ -287,6 +287,23 @@ test("a package list that is a pipe or may not be read does not keep the node fr
 	await reported(trial, "without packages", (report) => report.packages.length === 0);
 });
 
+test("as its user, a socket of root's under the mount is not reached, and one for everybody is", {
+	skip: process.getuid?.() !== 0 && "only root makes sockets of root's",
+}, async (t) => {
+	const trial = await start();
+	const tries = async (mode: number): Promise<number | null> => {
+		const path = join(trial.sentinel.run, `${mode.toString(8)}.sock`);
+		const server = createServer((socket) => socket.end()).listen(path);
+		t.after(() => server.close());
+		await once(server, "listening");
+		chmodSync(path, mode);
+		return trial.sentinel.exitCodeOf("curl", "--silent", "--max-time", "10", "--unix-socket", path, "http://socket/");
+	};
+	const [couldNotConnect, emptyReply] = [7, 52];
+	assert.equal(await tries(0o660), couldNotConnect);
+	assert.equal(await tries(0o666), emptyReply);
+});
+
 test("a file from the future was written now: a clock that was off at boot must not put a node last for years", async () => {
 	const trial = await start();
 	touchAt(trial.sentinel.flag, "2199-01-01T00:00:00Z");

@@ -13,7 +13,7 @@ describe("settings that shape a reboot", () => {
 
 	before(async () => {
 		const nodes = [...poolA.map((name) => ({ name, pool: "a" })), ...poolB.map((name) => ({ name, pool: "b" }))];
-		scenario = await startScenario({ nodes, deletePods: true });
+		scenario = await startScenario({ nodes, components: ["delete-pods"] });
 	});
 
 	after(async () => {

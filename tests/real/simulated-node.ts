@@ -1,7 +1,7 @@
 // One simulated node: a machine that boots, a kubelet that registers it and looks after its pods.
 import { randomUUID } from "node:crypto";
 import type { ApiClient } from "./api-client.ts";
-import type { NodeSettings, NodeSpec, RebootNeed } from "./kubelet-settings.ts";
+import type { MachineLeft, NodeSettings, NodeSpec, RebootNeed } from "./kubelet-settings.ts";
 import { NodeRegistration } from "./node-registration.ts";
 import { type Node, type Pod, tolerates } from "./objects.ts";
 import { type PodHost, PodWorker } from "./pod-worker.ts";
@@ -44,8 +44,9 @@ export class SimulatedNode implements PodHost {
 	readonly settings: NodeSettings;
 	readonly machineTimers = new Timers();
 	readonly kubeletTimers = new Timers();
-	bootId: string = randomUUID();
-	earlierBootId: string = randomUUID();
+	bootId: string;
+	earlierBootId: string;
+	bootedAt: number;
 	kernelVersion: string;
 	rebootNeed: RebootNeed | null;
 	/** Signals that PID 1 got, the ones that came while it was going down included. */
@@ -53,6 +54,7 @@ export class SimulatedNode implements PodHost {
 	readonly reboots: RebootSeen[] = [];
 	readonly rebootPods: RebootPodSeen[] = [];
 	readonly #host: NodeHost;
+	readonly #left: MachineLeft | null;
 	readonly #registration: NodeRegistration;
 	readonly #workers = new Map<string, PodWorker>();
 	#power: "up" | "goingDown" | "off" = "off";
@@ -67,6 +69,10 @@ export class SimulatedNode implements PodHost {
 		this.settings = settings;
 		this.kernelVersion = spec.kernelVersion ?? "5.15.0-1081-azure";
 		this.rebootNeed = spec.needsReboot ?? null;
+		this.#left = spec.left ?? null;
+		this.bootId = spec.left?.bootId ?? randomUUID();
+		this.earlierBootId = spec.left?.earlierBootId ?? randomUUID();
+		this.bootedAt = spec.left?.bootedAt ?? 0;
 		this.#host = host;
 		this.#registration = new NodeRegistration(spec, this, host);
 	}
@@ -119,6 +125,8 @@ export class SimulatedNode implements PodHost {
 	/** Starts a machine that did not come back. `sameBoot`: it had hung and goes on. */
 	powerOn(options: { readonly sameBoot?: boolean } = {}): void {
 		if (this.#power !== "off") return;
+		// A boot that was due already must not follow this one.
+		this.machineTimers.clear();
 		this.settings.comesBack = "newBoot";
 		if (options.sameBoot === true) this.#resume();
 		else this.#boot();
@@ -131,10 +139,10 @@ export class SimulatedNode implements PodHost {
 		this.#registration.stop();
 	}
 
-	startKubelet(): void {
+	startKubelet(notReadyMs = this.settings.notReadyMs): void {
 		if (this.#kubelet || !this.up) return;
 		this.#kubelet = true;
-		this.#registration.start(() => {
+		this.#registration.start(notReadyMs, () => {
 			this.#becameReady();
 		});
 		for (const worker of this.#workers.values()) worker.kubeletStarted();
@@ -158,8 +166,21 @@ export class SimulatedNode implements PodHost {
 
 	/** First start: no boot is counted. */
 	startMachine(): void {
+		if (this.#left?.up === false) {
+			this.#joined = true;
+			this.#goneDown();
+			return;
+		}
 		this.#power = "up";
-		this.startKubelet();
+		this.startKubelet(this.#left === null ? this.settings.notReadyMs : 0);
+	}
+
+	/**
+	 * Its containers of before are still running, though no kubelet of ours has started them: an earlier process left them. Those that were
+	 * started before this boot ended with the one before, though nobody has said so yet. (The API tells whole seconds.)
+	 */
+	keptContainers(startedAt: string): boolean {
+		return this.#left?.bootId === this.bootId && Date.parse(startedAt) >= Math.floor(this.bootedAt / 1_000) * 1_000;
 	}
 
 	/** Ends the simulation of this node. */
@@ -216,10 +237,10 @@ export class SimulatedNode implements PodHost {
 		return null;
 	}
 
-	runRebootPod(pod: Pod): RebootPodRun {
+	async runRebootPod(pod: Pod): Promise<RebootPodRun> {
 		const clock = Date.now() + this.settings.clockOffsetMs;
 		const { appArmor, deniesSignal } = this.settings;
-		const run = runRebootPod(pod, { bootId: this.bootId, clock, appArmor, deniesSignal });
+		const run = await runRebootPod(pod, { bootId: this.bootId, clock, appArmor, deniesSignal });
 		this.rebootPods.push({ node: this.name, pod: pod.metadata.name, at: Date.now(), ...run });
 		return run;
 	}
@@ -279,6 +300,7 @@ export class SimulatedNode implements PodHost {
 		for (const worker of this.#workers.values()) worker.machineDied();
 		this.earlierBootId = this.bootId;
 		this.bootId = randomUUID();
+		this.bootedAt = Date.now();
 		this.kernelVersion = this.settings.nextKernelVersion ?? nextKernel(this.kernelVersion);
 		// The files lie in a tmpfs.
 		this.rebootNeed = this.settings.stillAsks && this.rebootNeed !== null ? { ...this.rebootNeed, since: new Date() } : null;
@@ -318,6 +340,6 @@ export class SimulatedNode implements PodHost {
 }
 
 /** `5.15.0-1081-azure` becomes `5.15.0-1082-azure`. */
-function nextKernel(version: string): string {
+export function nextKernel(version: string): string {
 	return version.replace(/(\d+)(?!.*\d)/, (number) => String(Number(number) + 1));
 }

@@ -1,5 +1,6 @@
 // Manifests that tests put on a cluster, and how they get there. What simulated kubelets do with their pods is told by annotations.
 import { resolve } from "node:path";
+import { rebootCommand } from "../../lib/kubernetes/reboot-pod.ts";
 import type { ApiClient } from "./api-client.ts";
 import type { ControlPlane } from "./control-plane.ts";
 import { podAnnotations } from "./kubelet-settings.ts";
@@ -23,6 +24,8 @@ export interface PodOptions {
 	readonly emptyDir?: boolean;
 	readonly nodeSelector?: Readonly<Record<string, string>>;
 	readonly image?: string;
+	/** More labels of the pods. */
+	readonly labels?: Readonly<Record<string, string>>;
 }
 
 export interface BudgetOptions {
@@ -40,6 +43,12 @@ const collections: Readonly<Record<string, { path: string; namespaced: boolean }
 	StatefulSet: { path: "/apis/apps/v1", namespaced: true },
 	DaemonSet: { path: "/apis/apps/v1", namespaced: true },
 	PodDisruptionBudget: { path: "/apis/policy/v1", namespaced: true },
+	ClusterRole: { path: "/apis/rbac.authorization.k8s.io/v1/clusterroles", namespaced: false },
+	ClusterRoleBinding: { path: "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", namespaced: false },
+	ValidatingAdmissionPolicy: { path: "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies", namespaced: false },
+	ValidatingAdmissionPolicyBinding: { path: "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings", namespaced: false },
+	Role: { path: "/apis/rbac.authorization.k8s.io/v1", namespaced: true },
+	RoleBinding: { path: "/apis/rbac.authorization.k8s.io/v1", namespaced: true },
 };
 
 /** Path of the collection that an object belongs to. */
@@ -138,7 +147,11 @@ export function rebootPod(options: RebootPodOptions): Manifest {
 	return {
 		apiVersion: "v1",
 		kind: "Pod",
-		metadata: { name: options.name ?? `reboot-${options.bootId}-1`, namespace: "aks-reboot-scheduler", labels: { app: "reboot" } },
+		metadata: {
+			name: options.name ?? `reboot-${options.bootId}-1`,
+			namespace: "aks-reboot-scheduler",
+			labels: { app: "reboot", "aks-reboot-scheduler/reboot-required": "asked" },
+		},
 		spec: {
 			nodeName: options.node,
 			hostPID: true,
@@ -148,6 +161,7 @@ export function rebootPod(options: RebootPodOptions): Manifest {
 				{
 					name: "reboot",
 					image: options.image ?? "registry.test/sentinel:1",
+					command: ["/bin/sh", "-c", rebootCommand],
 					env: Object.entries(env).map(([name, value]) => ({ name, value })),
 					securityContext: { runAsUser: 0, capabilities: { drop: ["ALL"] }, ...appArmorProfile },
 				},
@@ -169,7 +183,7 @@ function metadata(name: string, options: PodOptions): { name: string; namespace:
 
 function template(app: string, options: PodOptions): { metadata: Record<string, unknown>; spec: Record<string, unknown> } {
 	return {
-		metadata: { labels: { app }, annotations: behaviour(options) },
+		metadata: { labels: { app, ...options.labels }, annotations: behaviour(options) },
 		spec: {
 			terminationGracePeriodSeconds: options.graceSeconds ?? 30,
 			...(options.tolerateAll === true ? { tolerations: [{ operator: "Exists" }] } : {}),

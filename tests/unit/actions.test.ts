@@ -208,6 +208,11 @@ describe("uncordon", () => {
 		assert.deepEqual(removes(copied, nodeHeldByUs({ unschedulableManagers: [] })), [false]);
 	});
 
+	test("a copied mark is removed under a record of its own, for it names that of the other node", () => {
+		const copied = uncordoningRecord({ id: "fresh", ending: { end: "replaced", cause: { kind: "markCopied" } } });
+		assert.deepEqual(removes(copied, nodeHeldByUs({}, { nodeUid: "uid-of-another" })), [false]);
+	});
+
 	test("a node without our mark is not touched", () => {
 		assert.deepEqual(kinds(uncordoningRecord(), nodeWithoutMark()), []);
 		assert.deepEqual(kinds(uncordoningRecord(), nodeHeldByUs({}, { record: "reboot-b" })), []);

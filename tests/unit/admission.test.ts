@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { admit, probationToRead } from "../../lib/plan/admission.ts";
-import { known, type NodeFacts, type Obstacle, type Reading, type Reboot, unknown, type View } from "../../lib/plan/model.ts";
+import { known, type NodeFacts, nothingAsked, type Obstacle, type Reading, type Reboot, unknown, type View } from "../../lib/plan/model.ts";
 import type { Limit, Settings } from "../../lib/plan/policy.ts";
 import {
 	budgetObstacle,
@@ -46,7 +46,7 @@ const b = nodeCalled("b");
 const c = nodeCalled("c");
 
 function admission(nodes: readonly NodeFacts[], changes: Partial<Input> = {}, view: Partial<View> = {}) {
-	const input = { cluster: "prod", view: lookAtCluster(nodes, nodes, view), inFlight: [], memory: [], control: { holds: [] }, clusterReasons: [] };
+	const input = { cluster: "prod", view: lookAtCluster(nodes, nodes, view), inFlight: [], memory: [], control: nothingAsked, clusterReasons: [] };
 	return admit({ ...input, settings: defaultSettings(), ...changes });
 }
 
@@ -181,13 +181,13 @@ describe("holds", () => {
 		assert.equal(held({}, nodeCalled("a", { hold: "debugging" })), "its annotation: debugging");
 		assert.equal(held({}, nodeCalled("a", { hold: "" })), "its annotation: no reason given");
 		const hold = { pool: null, node: null, reason: "freeze", by: "ana", at: now, until: null };
-		assert.equal(held({ control: { holds: [hold] } }), "ana: freeze");
+		assert.equal(held({ control: { holds: [hold], requests: [] } }), "ana: freeze");
 	});
 
 	test("cover what they name and end when they say", () => {
 		const hold = { pool: null, node: null, reason: "freeze", by: "ana", at: now, until: null };
 		const covers = (changes: Partial<typeof hold> | { node: string } | { pool: string } | { until: number }) =>
-			held({ control: { holds: [{ ...hold, ...changes }] } }) !== "no";
+			held({ control: { holds: [{ ...hold, ...changes }], requests: [] } }) !== "no";
 		assert.deepEqual([covers({ pool: "np1" }), covers({ pool: "gpu" }), covers({ node: "a" }), covers({ node: "b" })], [true, false, true, false]);
 		assert.deepEqual([covers({ until: now + 1 }), covers({ until: now })], [true, false]);
 	});
@@ -236,6 +236,12 @@ describe("what the fresh look must show", () => {
 	test("a node given up because of a budget waits until dry runs say that its pods may go", () => {
 		const blocked: readonly Obstacle[] = [budgetObstacle()];
 		assert.equal(reasonOf(a, { preflights: new Map([["a", { rebootPod: { kind: "accepted" }, blocked }]]) }), "stillBlocked");
+	});
+
+	test("a node given up because of a budget is admitted once the settings go past budgets", () => {
+		const view = { preflights: new Map([["a", { rebootPod: { kind: "accepted" } as const, blocked: [budgetObstacle()] }]]) };
+		const settings = defaultSettings({ drainTimeoutAction: everywhere("delete") });
+		assert.deepEqual(verdicts(admission([a], { settings }, view)), { a: "admit" });
 	});
 
 	test("nothing is admitted that was not tried", () => {
@@ -301,6 +307,12 @@ describe("a reboot that went wrong stops the cluster", () => {
 		assert.equal(beside({ memory }, { nodes: new Map([["b", known(b)]]) }), "probation");
 		assert.equal(beside({ memory }, { ...seen(a, new Map([["a", known([])]])), ...someSilent }), "probation");
 		assert.equal(beside({ memory }, { ...seen(a, answering), ...someSilent }), "admit");
+	});
+
+	test("a node on probation that reboots once more because somebody asked for it is not held against the others", () => {
+		const down = seen(nodeCalled("a", { ready: false }));
+		assert.equal(beside({ memory, inFlight: [recordOn("a", "np1", rebootingRecord())] }, down), "admit");
+		assert.equal(beside({ memory, inFlight: [recordOn("a", "np1", drainingRecord())] }, down), "probation", "it fell over by itself");
 	});
 
 	test("a silent sentinel and one that could not be looked at are told apart", () => {

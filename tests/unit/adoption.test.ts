@@ -67,7 +67,9 @@ describe("a marked node without a record", () => {
 	});
 
 	test("whose mark was copied from another node loses the mark, and nothing else of it is believed", () => {
-		assert.deepEqual(adopted(nodeHeldByUs({}, { nodeUid: "uid-of-another" })).ending, { end: "replaced", cause: { kind: "markCopied" } });
+		const copied = adopted(nodeHeldByUs({}, { nodeUid: "uid-of-another" }));
+		assert.deepEqual(copied.ending, { end: "replaced", cause: { kind: "markCopied" } });
+		assert.equal(copied.id, "fresh", "the record that it names is that node's, and must not be written over");
 	});
 });
 

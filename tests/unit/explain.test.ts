@@ -1,6 +1,15 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { explainCause, explainDuration, explainEnd, explainInstant, explainObstacle, explainReason, takeOverCommand } from "../../lib/plan/explain.ts";
+import {
+	explainCause,
+	explainDuration,
+	explainEnd,
+	explainInstant,
+	explainObstacle,
+	explainReason,
+	explainRequestOver,
+	takeOverCommand,
+} from "../../lib/plan/explain.ts";
 import { ends, type Obstacle } from "../../lib/plan/model.ts";
 import type { Cause, Reason, ReasonKind } from "../../lib/plan/reasons.ts";
 import { budgetObstacle, hour, minute, newBoot, now, oldBoot, other, second, us } from "./states.ts";
@@ -49,6 +58,7 @@ const reasons: Readonly<{ [Kind in ReasonKind]: readonly [Extract<Reason, { kind
 	reportUnreadable: [{ kind: "reportUnreadable", why: "no JSON" }, ["no JSON"]],
 	rebootPodRefused: [{ kind: "rebootPodRefused", why: "policy x" }, ["policy x"]],
 	rebootPodUnknown: [{ kind: "rebootPodUnknown", why: "503" }, ["503"]],
+	requestWithdrawn: [{ kind: "requestWithdrawn" }, ["took that back"]],
 };
 
 const causes: Readonly<{ [Kind in Cause["kind"]]: readonly [Extract<Cause, { kind: Kind }>, readonly string[]] }> = {
@@ -112,7 +122,13 @@ describe("every cause is one sentence with its numbers", () => {
 });
 
 test("every end has a sentence of its own", () => {
-	assert.equal(new Set(ends.map(explainEnd)).size, ends.length);
+	for (const foundCordoned of [false, true]) assert.equal(new Set(ends.map((end) => explainEnd(end, foundCordoned))).size, ends.length);
+});
+
+test("a node that was found cordoned is nowhere said to be in service", () => {
+	for (const end of ends) assert.doesNotMatch(explainEnd(end, true), /in service/);
+	const over = { kind: "rebootEnded", end: "done", cause: { kind: "soaked" }, foundCordoned: true } as const;
+	assert.equal(explainRequestOver(over, "node-1"), "rebooted, and left cordoned as it was found");
 });
 
 test("every obstacle names its pod", () => {

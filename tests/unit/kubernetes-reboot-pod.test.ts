@@ -34,7 +34,7 @@ test("the reboot pod has the host's process ids and uid 0, and nothing else that
 	const pod = rebootPod({ ...anAsk(), imagePullSecrets: ["pull"] });
 	const { containers, ...spec } = pod.spec ?? { containers: [] };
 	assert.equal(pod.metadata?.name, `reboot-${bootId}-1`);
-	assert.deepEqual(pod.metadata?.labels, { app: "reboot", "aks-reboot-scheduler/ask": "1" });
+	assert.deepEqual(pod.metadata?.labels, { app: "reboot", "aks-reboot-scheduler/ask": "1", "aks-reboot-scheduler/reboot-required": "asked" });
 	assert.deepEqual(spec, {
 		nodeName: "node-1",
 		hostPID: true,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Lease, leaseMs, renewEveryMs, takeLease } from "../../lib/tick/lease.ts";
+import { decisionLastsMs, type Lease, leaseMs, lookLastsMs, renewEveryMs, takeLease } from "../../lib/tick/lease.ts";
 import { leaseKey, leaseOf } from "../../lib/tick/rows.ts";
 import { countingIds, MemoryTable, StillClock } from "./memory-table.ts";
 
@@ -87,13 +87,30 @@ test("two workers that both found the lease run out: one takes it", async () => 
 	assert.deepEqual(results.map((each) => each.kind).sort(), ["held", "lost"]);
 });
 
-test("a record that was written in between makes the whole transaction void", async () => {
+test("a row that was written in between makes the whole transaction void, and the lease is still held", async () => {
 	const ports = world();
 	const lease = await held(ports, "one");
 	await ports.table.transact(partition, [row("control")]);
 	const commit = await lease.commit([row("control"), row("reboot-1")]);
-	assert.equal(commit.kind, "lost");
+	assert.equal(commit.kind, "overtaken");
 	assert.equal(ports.table.rows(partition).has("reboot-1"), false);
+	assert.equal((await lease.commit([row("reboot-1")])).kind, "written");
+});
+
+test("what somebody wrote after a write of ours whose answer was lost is not taken for ours", async () => {
+	const ports = world();
+	const lease = await held(ports, "one");
+	const { transact, query } = ports.table;
+	ports.table.troubles.push("answerLost");
+	ports.table.query = async (...asked) => {
+		const etag = ports.table.rows(partition).get("control")?.etag ?? "";
+		await transact.call(ports.table, partition, [{ kind: "replace", key: "control", values: { json: "a hold" }, etag }]);
+		ports.table.query = query;
+		return query.apply(ports.table, asked);
+	};
+	const commit = await lease.commit([row("control"), row("reboot-1")]);
+	assert.equal(commit.kind, "written");
+	assert.deepEqual(commit.kind === "written" && [...commit.etags.keys()].sort(), ["lease", "reboot-1"]);
 });
 
 test("the lease is renewed where it is due, and not before", async () => {
@@ -106,6 +123,46 @@ test("the lease is renewed where it is due, and not before", async () => {
 	ports.clock.time += 1;
 	assert.equal(await lease.hold(), true);
 	assert.equal(ports.table.transactions, before + 1);
+});
+
+test("a renewal that is known late is no hold: what is done under it would outlast the lease", async () => {
+	const ports = world();
+	const lease = await held(ports, "one");
+	const { table, clock } = ports;
+	const transact = table.transact.bind(table);
+	let slow = 1;
+	table.transact = async (...call) => {
+		const answer = await transact(...call);
+		if (slow-- > 0) clock.time += 10_000;
+		return answer;
+	};
+	clock.time += renewEveryMs;
+	const before = table.transactions;
+	assert.equal(await lease.hold(), true);
+	assert.equal(table.transactions - before, 2, "renewed once more");
+	clock.time += renewEveryMs;
+	slow = 100;
+	assert.equal(await lease.hold(), false, "a table that is always slow");
+});
+
+test("a worker that stood still does not do what it decided on before, though the lease can be renewed", async () => {
+	const ports = world();
+	const lease = await held(ports, "one");
+	const decidedAt = lease.now();
+	assert.equal(await lease.holdFor(decidedAt), true);
+	ports.clock.time += decisionLastsMs;
+	assert.equal(await lease.holdFor(decidedAt), false);
+	assert.equal(await lease.hold(), true, "the next look may");
+});
+
+test("nor what it decided on just now, by what it saw before it stood still", async () => {
+	const ports = world();
+	const lease = await held(ports, "one");
+	lease.looked(lease.now());
+	ports.clock.time += lookLastsMs - 1;
+	assert.equal(await lease.holdFor(lease.now()), true);
+	ports.clock.time += 1;
+	assert.equal(await lease.holdFor(lease.now()), false);
 });
 
 test("while something takes long the lease is kept", async () => {

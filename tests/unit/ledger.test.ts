@@ -43,6 +43,18 @@ test("of a large memory only the rows that changed are written", async () => {
 	assert.equal(recoveryWrites(ledger, { ...plan(planInput(lookAtCluster([]))), memory: changed }).length, 1);
 });
 
+test("a row that was written since the last look is read anew, and what was not written again says what it said", async () => {
+	const table = new MemoryTable(new StillClock());
+	await write(table, manyGivenUp(2));
+	const first = await readLedger(table, partition);
+	assert.equal((await readLedger(table, partition, first.read)).memory[0], first.memory[0]);
+	await write(table, manyGivenUp(3));
+	const second = await readLedger(table, partition, first.read);
+	assert.deepEqual(second.memory, manyGivenUp(3));
+	await write(table, []);
+	assert.deepEqual((await readLedger(table, partition, second.read)).memory, []);
+});
+
 test("100 reboots that end in one look are remembered before their records go, and none is in two places or in none", async () => {
 	const table = new MemoryTable(new StillClock());
 	const records = Array.from(

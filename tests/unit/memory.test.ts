@@ -25,6 +25,12 @@ import {
 const drainTimedOut: Cause = { kind: "drainTimedOut", afterMs: 30 * minute, obstacles: [budgetObstacle()], waitedFor: [] };
 const endlessly: WindowState = { open: true, openedAt: null, closesAt: null };
 
+test("a cluster that went to another scheduler and came back: nobody took the node's cordon over", () => {
+	const after = (cause: Cause) => afterEnd(undefined, endedAs("released", cause), "why").lastEnd?.end;
+	assert.equal(after({ kind: "ownerChanged", owner: "two" }), undefined);
+	assert.equal(after({ kind: "markRemoved" }), "released");
+});
+
 describe("back-off", () => {
 	test("is 15 minutes, doubles every time in a row, and is 6 hours at most", () => {
 		assert.deepEqual(
@@ -84,12 +90,13 @@ describe("back-off", () => {
 });
 
 describe("pods that blocked", () => {
-	test("are remembered where a budget kept them, and only there", () => {
-		const obstacles = [budgetObstacle(), budgetObstacle({ uid: "b", kind: "twoBudgets" }), budgetObstacle({ uid: "c", kind: "terminating" })];
+	test("are remembered where a budget or a policy kept them, and only there: without that the node would be emptied in vain again and again", () => {
+		const others = (["twoBudgets", "refused", "terminating", "throttled", "unknown"] as const).map((kind) => budgetObstacle({ uid: kind, kind }));
+		const obstacles = [budgetObstacle(), ...others];
 		const memory = afterEnd(undefined, endedAs("gaveUp", { ...drainTimedOut, obstacles } as Cause), "why");
 		assert.deepEqual(
 			blockedPods(memory, oldBoot).map((each) => each.uid),
-			["uid-web-1", "b"],
+			["uid-web-1", "twoBudgets", "refused"],
 		);
 		assert.deepEqual(blockedPods(memory, newBoot), []);
 	});
@@ -175,6 +182,7 @@ describe("what is kept between looks", () => {
 		assert.deepEqual(refreshed([waited], null, uid, now), [waited]);
 		assert.deepEqual(refreshed([rebootedMemory(21 * hour)], [], uid, now), []);
 		assert.equal(refreshed([rebootedMemory(19 * hour)], [], uid, now).length, 1);
+		assert.equal(refreshed([rebootedMemory(21 * hour)], [], uid, now, 48 * hour).length, 1, "REBOOT_INTERVAL was made longer since");
 		assert.deepEqual(refreshed([givenUpMemory(25 * hour)], [], uid, now), []);
 		assert.equal(refreshed([givenUpMemory(25 * hour)], [asking(now - 48 * hour)], uid, now)[0]?.attempts, 1);
 	});

@@ -168,6 +168,7 @@ const anyView: fc.Arbitrary<Omit<RebootView, "at" | "lastLookAt"> & { readonly a
 	pods: anyPods,
 	daemonSets: fc.constantFrom(known([{ namespace: "logging", name: "logs", uid: "uid-ds-logs" }]), known([]), unknown("503")),
 	forbidden: fc.constantFrom<Reason | null>(null, null, null, { kind: "dryRun" }),
+	dropped: fc.boolean(),
 	impediments: fc.constantFrom<readonly Reason[]>([], [], [{ kind: "sentinelUnknown", why: "503" }]),
 	window: fc.constantFrom<WindowState | null>(openWindow, openWindow, { ...openWindow, closesAt: null }, closedWindow, null),
 	afterMs: fc.constantFrom(1, 5 * second, 2 * minute, 5 * minute, 20 * minute),
@@ -245,7 +246,7 @@ describe("whatever is seen, in any order", () => {
 					reboot = stepped.reboot;
 				}
 			}),
-			{ numRuns: 3000 },
+			{ numRuns: 20_000 },
 		);
 	});
 
@@ -265,7 +266,7 @@ describe("whatever is seen, in any order", () => {
 				assert.equal(node.mark.kind, "none");
 				if (end !== "released" && end !== "replaced") assert.equal(node.unschedulable, last.foundCordoned);
 			}),
-			{ numRuns: 1000 },
+			{ numRuns: 10_000 },
 		);
 	});
 });

@@ -86,11 +86,17 @@ describe("an admission", () => {
 	});
 });
 
+test("a node that bore a copy of another's mark still remembers our reboot of it", () => {
+	const records = [uncordoningRecord({ ending: { end: "replaced", cause: { kind: "markCopied" } }, asks: [], rebooted: null })];
+	const result = planned([nodeInService({ bootId: newBoot })], [], { records, memory: [rebootedMemory(hour)] });
+	assert.deepEqual([phaseOf(result), result.memory[0]?.rebootedAt], ["ended replaced", now - hour]);
+});
+
 describe("whatever forbids new work", () => {
 	const forbidding: Readonly<Record<string, Partial<PlanInput>>> = {
 		"a dry run": { settings: defaultSettings({ dryRun: true }) },
 		"a hold in the settings": { settings: defaultSettings({ hold: everywhere("freeze") }) },
-		"a hold that somebody asked for": { control: { holds: [{ pool: null, node: null, reason: "freeze", by: "ana", at: now, until: null }] } },
+		"a hold that somebody asked for": { control: { holds: [{ pool: null, node: null, reason: "freeze", by: "ana", at: now, until: null }], requests: [] } },
 		"wrong settings": { settings: null, problems: [{ setting: "HOLD", part: "x", expected: "y" }] },
 		"removal from CLUSTERS": { configured: false },
 		"another name of the same cluster": { twin: "prod-2" },
@@ -119,6 +125,11 @@ describe("whatever forbids new work", () => {
 		});
 	}
 
+	test("wrong settings say nothing of windows: that of the fallback, which never opens, is no reason", () => {
+		const fallback = defaultSettings({ maintenanceWindows: everywhere([never]) });
+		assert.deepEqual(reasonsOf(planned([waiting], [waiting], { settings: null, fallback })), ["settingsWrong"]);
+	});
+
 	test("a hold on the node itself brings it back", () => {
 		assert.equal(phaseOf(planned([nodeHeldByUs({ hold: "debugging" })], [], { records: draining.records }, leaving)), "uncordoning → cancelled");
 	});
@@ -137,6 +148,10 @@ describe("whatever forbids new work", () => {
 });
 
 describe("what only new work needs", () => {
+	const poolThat = (provisioningState: string, powerState: string): Partial<View> => {
+		const pools = [{ name: waiting.pool, provisioningState, powerState }];
+		return { aks: known({ kind: "managed", provisioningState: "Succeeded", powerState: "Running", pools }) };
+	};
 	const missing: Readonly<Record<string, Partial<View>>> = {
 		clusterUnknown: { clusterUid: unknown("403") },
 		ownerUnknown: { owner: unknown("403") },
@@ -144,6 +159,7 @@ describe("what only new work needs", () => {
 		sentinelAbsent: { sentinel: known("absent") },
 		clusterStateUnknown: { aks: unknown("503") },
 		clusterState: { aks: known({ kind: "managed", provisioningState: "Upgrading", powerState: "Running", pools: [] }) },
+		poolState: poolThat("Succeeded", "Stopped"),
 	};
 	for (const [reason, view] of Object.entries(missing)) {
 		test(`${reason}: admits nothing and asks nothing, and is no obstacle to an uncordon`, () => {
@@ -167,8 +183,14 @@ describe("what only new work needs", () => {
 		assert.equal(result.memory[0]?.waitingSince, now - hour);
 	});
 
+	test("nobody begins before Azure was asked, and what is in flight asks for no reboot", () => {
+		const result = planned([waiting], [waiting], {}, { aks: null });
+		assert.deepEqual([result.admitted, result.toRead, result.clusterReasons], [[], [waiting.name], []]);
+		assert.deepEqual(phaseOf(planned(draining.nodes, [], { records: draining.records }, { aks: null })), "draining");
+	});
+
 	test("an idle cluster has no reasons: what was not looked at because nobody waits is not missing", () => {
-		const unread = { clusterUid: unknown("it was not needed"), aks: unknown("it was not needed"), poolSizes: unknown("they were not needed") };
+		const unread = { clusterUid: unknown("it was not needed"), aks: null, poolSizes: unknown("they were not needed") };
 		assert.deepEqual(planned([waiting], [], {}, unread).clusterReasons, []);
 	});
 });
@@ -183,6 +205,10 @@ describe("a pool scope that matches no pool", () => {
 
 	test("under a wildcard is meant for the clusters that have such a pool", () => {
 		assert.deepEqual(reasonsOf(planned([waiting], [waiting], { settings: scoped("*", "gpu") })), []);
+	});
+
+	test("is no typing error while Azure was not asked: a pool may have no node", () => {
+		assert.deepEqual(planned([waiting], [waiting], { settings: scoped("prod", "typo") }, { aks: null }).clusterReasons, []);
 	});
 
 	test("a pool that Azure knows and that has no node is one", () => {
@@ -219,6 +245,30 @@ describe("one owner per cluster", () => {
 		const absent = { owner: known({ kind: "absent" } as const) };
 		for (const changes of [{ settings: defaultSettings({ dryRun: true }) }, { configured: false }, { twin: "prod-2" }])
 			assert.equal(planned([waiting], [waiting], changes, absent).claim, false);
+	});
+});
+
+describe("a reboot pod that no record knows of", () => {
+	const pod = { name: "reboot-b-1", uid: "uid-pod", node: "node-1" };
+	const seen = { rebootPods: [pod] };
+	const deletes = (result: ReturnType<typeof plan>) => result.actions.flatMap((each) => (each.kind === "deleteRebootPod" ? [each.uid] : []));
+
+	test("was made by a call that came late, or outlived the table: it is deleted, also where the node is gone, by whom the Lease names", () => {
+		assert.deepEqual(deletes(planned([nodeInService()], [], {}, seen)), ["uid-pod"]);
+		assert.deepEqual(deletes(planned([], [], { settings: null, configured: false }, seen)), ["uid-pod"]);
+		assert.deepEqual(deletes(planned([nodeInService()], [], {}, { ...seen, owner: known({ kind: "named", holder: other }) })), []);
+		assert.deepEqual(deletes(planned([nodeInService()], [], {}, { ...seen, owner: unknown("503") })), []);
+		const nobodys = planned([nodeInService()], [], {}, { ...seen, owner: known({ kind: "absent" }) });
+		assert.deepEqual([nobodys.claim, deletes(nobodys)], [true, []]);
+	});
+
+	test("is left alone where a record or a mark may still mean it: also one that is worked on under another name of the cluster", () => {
+		const records = [rebootingRecord()];
+		const pods = new Map([["node-1", known([rebootPod(1)])]]);
+		for (const unschedulable of [true, false])
+			assert.deepEqual(deletes(planned([nodeHeldByUs({ unschedulable }, { askedAt: now })], [], { records }, { ...seen, pods })), []);
+		assert.deepEqual(deletes(planned([nodeHeldByUs()], [], { twin: "prod-2" }, seen)), []);
+		assert.deepEqual(deletes(planned([nodeInService()], [], { twin: "prod-2" }, seen)), []);
 	});
 });
 
@@ -318,10 +368,12 @@ describe("one reboot from beginning to end", () => {
 			if (result.actions.some((each) => each.kind === "evict")) pods = [daemonPod()];
 			if (result.actions.some((each) => each.kind === "ask")) {
 				node = { ...node, bootId: newBoot, kernelVersion: "6.8.0-2" };
-				pods = [daemonPod({ containerIds: ["containerd://logs-after"] })];
+				pods = [daemonPod({ containerIds: ["containerd://logs-after"] }), rebootPod(1, { phase: "Succeeded" })];
 			}
+			if (result.actions.some((each) => each.kind === "deleteRebootPod")) pods = pods.slice(0, 1);
 		}
-		assert.deepEqual(way.slice(0, 6), ["cordoning: cordon", "draining: evict", "rebooting: mark ask", "uncordoning: uncordon", "done: ", "idle: "]);
+		const toTheAsk = ["cordoning: cordon", "draining: evict", "rebooting: mark ask"];
+		assert.deepEqual(way.slice(0, 7), [...toTheAsk, "rejoining: deleteRebootPod", "uncordoning: uncordon", "done: ", "idle: "]);
 		assert.deepEqual([node.unschedulable, node.mark.kind, node.bootId], [false, "none", newBoot]);
 	});
 });

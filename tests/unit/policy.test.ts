@@ -18,6 +18,7 @@ import {
 	targetId,
 	windowsFor,
 } from "../../lib/plan/policy.ts";
+import { everyMinute } from "./states.ts";
 
 function scoped<T>(scope: string, value: T): Scoped<T> {
 	const [cluster = "*", pool = null] = scope.split("/");
@@ -46,7 +47,7 @@ function bareSettings(changes: Partial<Settings> = {}): Settings {
 		soakMs: 0,
 		dryRun: false,
 		stateTable: "reboots",
-		tickSchedule: "0 * * * * *",
+		tickSchedule: everyMinute,
 		notifyUrls: [],
 		...changes,
 	};

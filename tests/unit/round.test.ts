@@ -10,13 +10,14 @@ import { parseSummary } from "../../lib/tick/summary.ts";
 import type { Configuration } from "../../lib/tick/tick.ts";
 import type { ClusterApi, JournalLine, World } from "../../lib/tick/world.ts";
 import { countingIds, MemoryTable, StillClock } from "./memory-table.ts";
+import { metadataOf, nodeInService, sentinelThatAsks } from "./states.ts";
 
 /** A cluster in which nothing waits. What a test does not expect to be called fails it. */
 function idleCluster(overrides: Partial<ClusterApi> = {}): ClusterApi {
 	const unexpected = (call: string) => () => assert.fail(`unexpected call ${call}`);
 	return {
 		connection: () => undefined,
-		listWaiting: async () => [],
+		listWaiting: async () => ({ sentinels: [], rebootPods: [] }),
 		sentinelDaemonSet: async () => ({ uid: "d", image: "i", imagePullPolicy: "IfNotPresent", imagePullSecrets: [], desired: 3, ready: 3 }),
 		listCordoned: async () => [],
 		owner: async () => ({ kind: "absent" }),
@@ -31,6 +32,7 @@ function idleCluster(overrides: Partial<ClusterApi> = {}): ClusterApi {
 		deletePod: unexpected("deletePod"),
 		createRebootPod: unexpected("createRebootPod"),
 		deleteRebootPod: unexpected("deleteRebootPod"),
+		createEvent: unexpected("createEvent"),
 		...overrides,
 	};
 }
@@ -74,14 +76,14 @@ test("a cluster that hangs costs the others nothing", async () => {
 	assert.equal((await running).results.get("slow")?.kind, "looked");
 });
 
-test("an idle cluster costs three requests and two table transactions, the summary aside", async () => {
+test("an idle cluster costs three requests, a query and a write of its lease, the summary aside", async () => {
 	let requests = 0;
 	const counted = <T>(value: T) => {
 		requests++;
 		return Promise.resolve(value);
 	};
 	const api = idleCluster({
-		listWaiting: () => counted([]),
+		listWaiting: () => counted({ sentinels: [], rebootPods: [] }),
 		listCordoned: () => counted([]),
 		sentinelDaemonSet: () => counted("absent" as const),
 		owner: () => counted({ kind: "absent" as const }),
@@ -92,7 +94,7 @@ test("an idle cluster costs three requests and two table transactions, the summa
 	const before = fleet.table.transactions;
 	await round(fleet.world, fleet.worker, fleet.configuration);
 	assert.equal(requests, 3);
-	assert.equal(fleet.table.transactions - before, 1, "the lease; the query is the other one");
+	assert.equal(fleet.table.transactions - before, 2, "the lease, and once for all clusters that the round has ended");
 });
 
 test("a cluster that failed five times in a row fails the invocation, and the first failure is told", async () => {
@@ -123,6 +125,26 @@ test("clusters that failed last time share a quarter of the slots", async () => 
 	await round(fleet.world, fleet.worker, fleet.configuration, limits);
 	assert.ok(most <= 4, `${most} at once`);
 	assert.equal(most, 4);
+});
+
+test("a claim that fails for now is told with every look: somebody who waits for the end must not wait for ever", async () => {
+	const waiting = nodeInService({ name: "node-1" });
+	const api = idleCluster({
+		listWaiting: async () => ({ sentinels: [sentinelThatAsks({ node: "node-1" })], rebootPods: [] }),
+		listNodeMetadata: async () => [metadataOf(waiting)],
+		node: async () => waiting,
+		clusterUid: async () => "uid",
+		createRebootPod: async () => undefined,
+		claim: async () => {
+			throw new CallError({ failure: "serverError", doing: "claiming the cluster", answer: "500", status: 500, mayHaveApplied: true });
+		},
+	});
+	const fleet = fleetOf({ one: api });
+	for (let i = 0; i < 2; i++) {
+		const result = (await round(fleet.world, fleet.worker, fleet.configuration, { ...roundLimits, roundMs: 0 })).results.get("one");
+		assert.ok(result?.kind === "looked", JSON.stringify(result));
+		assert.deepEqual([result.toBegin, result.unsure], [true, "claiming the cluster: 500"]);
+	}
 });
 
 test("a stopped cluster is a reason and no failure", async () => {
@@ -249,7 +271,7 @@ test("5,000 nodes that wait on patch day are looked at, and what is told of them
 	const pods = names.map((node) => ({ node, podName: `sentinel-${node}`, ready: true, deleting: false, asks: true, report }));
 	const metadata = names.map((name) => ({ name, uid: `uid-of-${name}`, pool: "np1", systemPool: false, hold: `h${"x".repeat(2_000)}`, virtual: false }));
 	const api = idleCluster({
-		listWaiting: async () => pods,
+		listWaiting: async () => ({ sentinels: pods, rebootPods: [] }),
 		clusterUid: async () => "uid",
 		listNodeMetadata: async () => metadata,
 	});

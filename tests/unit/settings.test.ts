@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { explainProblem } from "../../lib/plan/explain.ts";
 import { clusterLimit, policyFor, type SettingProblem, type Settings, scopedDefaults, windowsFor } from "../../lib/plan/policy.ts";
 import { settingDefaults } from "../../lib/settings/defaults.ts";
 import { type Environment, parseSettings } from "../../lib/settings/settings.ts";
+import { everyMinute } from "./states.ts";
 
 function resourceIdOf(name: string): string {
 	return `/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg-${name}/providers/Microsoft.ContainerService/managedClusters/${name}`;
@@ -45,7 +47,7 @@ describe("unset settings", () => {
 			rebootIntervalMs: [],
 			probationMs: [],
 			hold: [],
-			tickSchedule: "0 * * * * *",
+			tickSchedule: everyMinute,
 			drainGracePeriodSeconds: null,
 			drainPodSelector: null,
 			drainSkipWaitForDeleteMs: null,
@@ -65,7 +67,7 @@ describe("unset settings", () => {
 		const settings = settingsOf(written);
 		assert.deepEqual(policyFor(settings, "dev", "np1"), policyFor(settingsOf(), "dev", "np1"));
 		assert.deepEqual(clusterLimit(settings, "dev"), clusterLimit(settingsOf(), "dev"));
-		assert.equal(settings.tickSchedule, settingsOf().tickSchedule);
+		assert.deepEqual(settings.tickSchedule, everyMinute);
 		assert.equal(settings.stateTable, settingsOf().stateTable);
 		assert.equal(settings.expectedDurationMs[0]?.value, scopedDefaults.expectedDurationMs);
 	});
@@ -77,6 +79,8 @@ describe("unset settings", () => {
 				problems.map((each) => each.setting),
 				["CLUSTERS", "MAINTENANCE_WINDOWS"],
 			);
+			for (const problem of problems)
+				assert.match(explainProblem(problem), missing === undefined ? /^\w+: not set, expected at least one/ : /^\w+: ".*", expected/);
 		}
 	});
 
@@ -254,7 +258,12 @@ describe("values", () => {
 		["SOAK", "10m", "soakMs", 600_000],
 		["DRY_RUN", "TRUE", "dryRun", true],
 		["STATE_TABLE", "reboots2", "stateTable", "reboots2"],
-		["TICK_SCHEDULE", "*/30  * 8-17 1,15 jan-MAR Mon-Fri", "tickSchedule", "*/30 * 8-17 1,15 jan-MAR Mon-Fri"],
+		[
+			"TICK_SCHEDULE",
+			"*/30  5/20 8-11 1,15 jan-MAR Mon-5",
+			"tickSchedule",
+			{ minutes: [5, 25, 45], hours: [8, 9, 10, 11], dates: [1, 15], months: [1, 2, 3], weekdays: [1, 2, 3, 4, 5] },
+		],
 		["NOTIFY_URLS", "https://hooks.example/a?x=1;\nhttp://localhost:8080/b", "notifyUrls", ["https://hooks.example/a?x=1", "http://localhost:8080/b"]],
 	];
 	for (const [setting, value, field, expected] of plain) {
@@ -295,6 +304,7 @@ describe("values", () => {
 		["TICK_SCHEDULE", "0 60 * * * *", "60", /a minute from 0 to 59/],
 		["TICK_SCHEDULE", "0 * * * * Fry", "Fry", /a day of the week/],
 		["TICK_SCHEDULE", "0 */0 * * * *", "*/0", /a minute/],
+		["TICK_SCHEDULE", "0 * * * * 7", "7", /a day of the week from 0 to 6/],
 		["MAINTENANCE_WINDOWS", "dev=Sat 2:00-6:00", "2:00", /two digits/],
 		["MAINTENANCE_WINDOWS", "Sat 02:00-06:00 Mars/Base", "Mars/Base", /time zone/],
 	];

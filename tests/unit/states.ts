@@ -1,5 +1,7 @@
 // What nodes, pods, records and looks are like, named after their states. Plain values: a test changes what it is about.
 import type {
+	ControlHold,
+	ControlRequest,
 	DaemonSetRef,
 	EndedReboot,
 	Instant,
@@ -16,16 +18,23 @@ import type {
 	SentinelPod,
 	View,
 } from "../../lib/plan/model.ts";
-import { known } from "../../lib/plan/model.ts";
+import { known, nothingAsked } from "../../lib/plan/model.ts";
 import { phaseTimeoutMs } from "../../lib/plan/phases.ts";
 import type { PlanInput } from "../../lib/plan/plan.ts";
-import { type ClusterTarget, type Policy, policyFor, type Settings } from "../../lib/plan/policy.ts";
+import { type ClusterTarget, type Policy, policyFor, type Schedule, type Settings } from "../../lib/plan/policy.ts";
+import { newReboot } from "../../lib/plan/record.ts";
 import type { RebootView } from "../../lib/plan/step.ts";
 import type { WindowSpec, WindowState } from "../../lib/plan/windows.ts";
 
 export const second = 1_000;
 export const minute = 60 * second;
 export const hour = 60 * minute;
+
+function upTo(from: number, to: number): readonly number[] {
+	return Array.from({ length: to - from + 1 }, (_, at) => from + at);
+}
+
+export const everyMinute: Schedule = { minutes: upTo(0, 59), hours: upTo(0, 23), dates: upTo(1, 31), months: upTo(1, 12), weekdays: upTo(0, 6) };
 /** The look that most tests are about. A Saturday, 02:30 UTC. */
 export const now: Instant = Date.UTC(2026, 10, 28, 2, 30);
 export const us = "https://store.example/reboots";
@@ -70,7 +79,7 @@ export function defaultSettings(changes: Partial<Settings> = {}): Settings {
 		soakMs: 0,
 		dryRun: false,
 		stateTable: "reboots",
-		tickSchedule: "0 * * * * *",
+		tickSchedule: everyMinute,
 		notifyUrls: [],
 		...changes,
 	};
@@ -244,8 +253,7 @@ function recordIn(phase: Phase, changes: Partial<Reboot>): Reboot {
 	const policy = changes.policy ?? defaultPolicy();
 	const timeoutMs = phaseTimeoutMs(phase, policy);
 	const phaseSince = now - enteredAgoMs;
-	return {
-		schema: 1,
+	return newReboot({
 		id: "reboot-a",
 		cluster: { name: "prod", id: "kubeconfig:prod", uid: "uid-kube-system" },
 		node: { name: "node-1", uid: "uid-node-1", pool: "np1" },
@@ -254,26 +262,14 @@ function recordIn(phase: Phase, changes: Partial<Reboot>): Reboot {
 		packages: ["linux-image"],
 		waitingSince: now - 24 * hour,
 		foundCordoned: false,
-		adopted: false,
 		policy,
 		admittedAt: now - 10 * minute,
 		phase,
 		phaseSince,
 		deadlineAt: timeoutMs === null ? null : phaseSince + timeoutMs,
-		deadlinePutOff: false,
-		notBefore: null,
-		ending: null,
-		asks: [],
-		daemonPods: [],
-		obstacles: [],
-		drainedAt: null,
-		harsher: null,
-		alarmed: false,
-		trouble: null,
-		rebooted: null,
 		timeline: timelineTo(phase, phaseSince),
 		...changes,
-	};
+	});
 }
 
 function timelineTo(phase: Phase, at: Instant): Reboot["timeline"] {
@@ -347,6 +343,7 @@ export function lookAt(node: NodeFacts | "absent", changes: Partial<RebootView> 
 		pods: noPods,
 		daemonSets: known([logs]),
 		forbidden: null,
+		dropped: false,
 		impediments: [],
 		window: openWindow,
 		lastLookAt: now - 5 * second,
@@ -375,6 +372,7 @@ export function lookAtCluster(nodes: readonly NodeFacts[], waiting: readonly Nod
 		aks: known({ kind: "notManaged" }),
 		sentinel: known(sentinelDaemonSet),
 		waiting: known(asking),
+		rebootPods: [],
 		metadata: new Map(nodes.map((node) => [node.name, metadataOf(node)])),
 		poolSizes: known(new Map([["np1", nodes.length]])),
 		cordoned: nodes.filter((node) => node.unschedulable),
@@ -393,7 +391,7 @@ export function planInput(view: View, changes: Partial<PlanInput> = {}): PlanInp
 		view,
 		records: [],
 		memory: [],
-		control: { holds: [] },
+		control: nothingAsked,
 		settings: defaultSettings(),
 		problems: [],
 		configured: true,
@@ -436,4 +434,13 @@ export function givenUpMemory(agoMs: number, changes: Partial<NodeMemory> = {}):
 
 export function endedAs(end: EndedReboot["end"], cause: EndedReboot["cause"], reboot: Reboot = drainingRecord(), endedAt: Instant = now): EndedReboot {
 	return { reboot, end, cause, endedAt };
+}
+
+/** Somebody wants node-1 rebooted now, under the boot it runs. */
+export function requestOfNode(changes: Partial<ControlRequest> = {}): ControlRequest {
+	return { node: "node-1", bootId: oldBoot, reason: "leaks memory", by: "ana", at: now - minute, until: now + 24 * hour, ignoreWindow: false, ...changes };
+}
+
+export function holdOf(changes: Partial<ControlHold> = {}): ControlHold {
+	return { pool: null, node: null, reason: "freeze", by: "ana", at: now - minute, until: null, ...changes };
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { known, type NodeFacts, type Phase, phases, type Reboot, unknown } from "../../lib/plan/model.ts";
+import { underWayMs } from "../../lib/plan/phases.ts";
 import { type RebootView, type Stepped, step } from "../../lib/plan/step.ts";
 import {
 	budgetObstacle,
@@ -445,6 +446,13 @@ describe("rebooting", () => {
 		assert.equal(step(twice.reboot, lookAt(nodeHeldByUs(), { at: now + 3 * minute })).reboot.trouble, null);
 	});
 
+	test("a pod that is still there a minute after its interval is over: on a node whose clock is far behind it would still send its signal", () => {
+		const record = rebootingRecord();
+		const notAfter = record.asks[0]?.notAfter ?? assert.fail("no ask");
+		const podAt = (at: number) => step(record, lookAt(nodeHeldByUs(), { at, pods: known([rebootPod(1, { phase: "Pending" })]) })).reboot.asks[0]?.pod;
+		assert.deepEqual([podAt(notAfter + minute - 1), podAt(notAfter + minute)], ["seen", "over"]);
+	});
+
 	test("a pod that ended is remembered as over", () => {
 		for (const phase of ["Succeeded", "Failed"] as const)
 			assert.equal(step(rebootingRecord(), lookAt(nodeHeldByUs(), { pods: known([rebootPod(1, { phase })]) })).reboot.asks[0]?.pod, "over");
@@ -512,6 +520,29 @@ describe("uncordoning", () => {
 		assert.equal(outcome(step(uncordoningRecord(), lookAt(back, { pods: unknown("403") }))), "uncordoning → done");
 	});
 
+	test("in a cluster that was dropped does not end while a cordon that was sent, or a reboot pod, may still come about: nobody else would take it back", () => {
+		const dropped = true;
+		const ending = { end: "cancelled", cause: { kind: "uncordonedByOthers", phase: "cordoning" } } as const;
+		const neverSeen = { ending, asks: [], rebooted: null, timeline: [{ phase: "cordoning", at: now }] } as const;
+		const cancelled = uncordoningRecord({ ...neverSeen, phaseSince: now });
+		assert.equal(outcome(step(cancelled, lookAt(nodeInService(), { dropped, at: now + underWayMs - 1 }))), "uncordoning → cancelled");
+		assert.equal(outcome(step(cancelled, lookAt(nodeInService(), { dropped, at: now + underWayMs }))), "ended cancelled");
+		assert.equal(outcome(step(cancelled, lookAt(nodeInService()))), "ended cancelled", "where a later look finds it");
+		// What waits for BEFORE_DRAIN has not been sent.
+		const waited = uncordoningRecord({ ...neverSeen, phaseSince: now, admittedAt: now, policy: defaultPolicy({ beforeDrainMs: minute }) });
+		assert.equal(outcome(step(waited, lookAt(nodeInService(), { dropped }))), "ended cancelled");
+		const asks = [{ number: 1, at: now, notBefore: now - minute, notAfter: now + minute, pod: "unseen" }] as const;
+		const timeline = [...cancelled.timeline, { phase: "draining", at: now }, { phase: "uncordoning", at: now + minute }] as const;
+		const unseen = uncordoningRecord({ asks, timeline });
+		assert.equal(outcome(step(unseen, lookAt(back, { dropped, at: now + minute }))), "uncordoning → done");
+		assert.equal(outcome(step(unseen, lookAt(back, { dropped, at: now + minute + underWayMs }))), "ended done");
+		// One that shows late is deleted, and then nothing is left to wait for.
+		const shown = step(unseen, lookAt(back, { dropped, at: now + minute, pods: known([rebootPod(1)]) })).reboot;
+		assert.equal(outcome(step(shown, lookAt(back, { dropped, at: now + minute }))), "ended done");
+		const unread = lookAt(back, { dropped, node: unknown("503"), at: now + minute, pods: known([rebootPod(1)]) });
+		assert.deepEqual(step(unseen, unread).reboot, unseen, "a node that could not be read changes nothing");
+	});
+
 	test("at its deadline it goes on, and raises the alarm once", () => {
 		const late = step(uncordoningRecord({ deadlineAt: now }), lookAt(nodeBootedAnew()));
 		assert.deepEqual([outcome(late), late.moves.map((each) => each.kind)], ["uncordoning → done", ["alarmed"]]);
@@ -529,6 +560,12 @@ describe("uncordoning", () => {
 		const record = uncordoningRecord({ ending: { end: "released", cause: { kind: "handedOver", managers: ["kubectl-cordon"] } } });
 		const stepped = step(record, lookAt(nodeCordonedByOperator()));
 		assert.deepEqual([outcome(stepped), causeOf(stepped)?.kind], ["ended released", "handedOver"]);
+	});
+
+	test("a reboot that comes about while the node is let go is remembered as ours, or the node would be rebooted again at once", () => {
+		const released = { ending: { end: "released", cause: { kind: "markRemoved" } }, rebooted: null } as const;
+		const stepped = step(uncordoningRecord(released), lookAt(nodeWithoutMark({ bootId: newBoot })));
+		assert.deepEqual([outcome(stepped), stepped.reboot.rebooted?.bootId], ["ended released", newBoot]);
 	});
 
 	test("a mark that was copied to another node ends as replaced, whatever is left of its cordon", () => {
@@ -594,6 +631,12 @@ describe("after a gap without looks", () => {
 		assert.equal(booted.reboot.phase, "rejoining");
 		const again = step(booted.reboot, lookAt(nodeBootedAnew({ ready: false }), { at: now + 10 * minute, lastLookAt: now + minute }));
 		assert.equal(outcome(again), "stuck");
+	});
+
+	test("a cordon that is not there in time is given up all the same: the window that let it begin may not be long enough any more", () => {
+		const late = cordoningRecord({ deadlineAt: now - minute });
+		assert.equal(outcome(step(late, lookAt(nodeInService(), gap))), "uncordoning → gaveUp");
+		assert.equal(outcome(step(late, lookAt(nodeHeldByUs(), gap))), "draining");
 	});
 
 	test("SOAK is a wait and not a deadline: a gap does not make it longer", () => {

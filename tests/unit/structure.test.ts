@@ -27,13 +27,14 @@ function areaOf(path: string): string {
 	return first === "lib" && second !== undefined ? `lib/${second}` : (first ?? "");
 }
 
-const adapters = ["lib/azure", "lib/kubernetes", "lib/status", "lib/settings"];
+const adapters = ["lib/doctor", "lib/azure", "lib/kubernetes", "lib/status", "lib/settings"];
 /** Which areas each may import, itself always. */
 const mayImport: Readonly<Record<string, readonly string[]>> = {
 	"lib/plan": [],
 	"lib/tick": ["lib/plan"],
-	"lib/azure": ["lib/tick", "lib/plan"],
-	"lib/kubernetes": ["lib/tick", "lib/plan"],
+	"lib/doctor": ["lib/status", "lib/tick", "lib/plan"],
+	"lib/azure": ["lib/doctor", "lib/tick", "lib/plan"],
+	"lib/kubernetes": ["lib/doctor", "lib/tick", "lib/plan"],
 	"lib/status": ["lib/tick", "lib/plan"],
 	"lib/settings": ["lib/tick", "lib/plan"],
 	functions: [...adapters, "lib/tick", "lib/plan"],

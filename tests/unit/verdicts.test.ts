@@ -124,6 +124,12 @@ describe("each pod on a node that drains gets the verdict that kubectl drain wou
 			"evict: daemonSetGone",
 		],
 		["the pod of a DaemonSet that is gone is evicted (F3)", aDaemonSetPod(), aContext({ daemonSets: known([]) }), "evict: daemonSetGone"],
+		[
+			"UNMANAGED_PODS=block keeps it, as kubectl refuses it without --force (F3)",
+			aDaemonSetPod(),
+			aContext({ daemonSets: known([]), policy: { unmanagedPods: "block" } }),
+			"blocks: daemonSetGone",
+		],
 		["a list that could not be read is not an empty one", aDaemonSetPod(), notListed, "unknown: daemonSetUnknown"],
 		["an unread list is nothing against other pods", aPod(), notListed, "evict: managed"],
 		["a finished DaemonSet pod is evicted, list or no list (F3)", aDaemonSetPod({ phase: "Failed" }), notListed, "finished: finished managed"],

@@ -12,9 +12,18 @@ export interface IdentityEndpoint {
 	stop(): Promise<void>;
 }
 
+export interface IdentityEndpointOptions {
+	/** Of 127.0.0.1; a free one unless told. */
+	readonly port?: number;
+	/** What `IDENTITY_HEADER` says; a new one unless told. */
+	readonly secret?: string;
+}
+
 /** `tokens`: by resource, as it is asked for. */
-export async function startIdentityEndpoint(tokens: Readonly<Record<string, string>>): Promise<IdentityEndpoint> {
-	const secret = randomBytes(16).toString("hex");
+export async function startIdentityEndpoint(
+	tokens: Readonly<Record<string, string>>,
+	{ port = 0, secret = randomBytes(16).toString("hex") }: IdentityEndpointOptions = {},
+): Promise<IdentityEndpoint> {
 	const asked: string[] = [];
 
 	const refused = (status: number, message: string) => ({ status, body: { statusCode: status, message } });
@@ -36,7 +45,7 @@ export async function startIdentityEndpoint(tokens: Readonly<Record<string, stri
 		response.end(JSON.stringify(body));
 	};
 
-	const server = createServer(answer).listen(0, "127.0.0.1");
+	const server = createServer(answer).listen(port, "127.0.0.1");
 	await once(server, "listening");
 	const address = server.address();
 	if (address === null || typeof address === "string") throw new Error("starting the identity endpoint: the server has no port");

@@ -1,0 +1,238 @@
+// Twin nodes with the same pods: one drained by kubectl, one by the scheduler with the settings that mean the same. Simulated kubelets end
+// the pods. (The garbage collector rests: it would delete what belongs to controllers that were never there.)
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import fc from "fast-check";
+import "../property-seed.ts";
+import { makeMany } from "../contract/kubernetes-fixtures.ts";
+import { waitsFor } from "./expectations.ts";
+import { endsWith } from "./journal-lines.ts";
+import type { DifferenceName, KubectlOutcome } from "./kubectl-drain-differences.ts";
+import { createDaemonSet, daemonSetElsewhere, podManifest, podName, type Traits, traits } from "./kubectl-drain-populations.ts";
+import { type DrainSettings, drainDefaults, type KubectlDrain, kubectlDrain, SaidByKubectl } from "./kubectl-drain-run.ts";
+import { podAnnotations, quickReboot } from "./kubelet-settings.ts";
+import type { Pod } from "./objects.ts";
+import { type Scenario, startScenario } from "./scenario.ts";
+
+/** leaves: deleted by somebody, and takes some seconds to end. hangs: the same, and does not end. */
+const lives = ["runs", "runs", "runs", "waits", "succeeds", "fails", "leaves"] as const;
+
+interface TwinPod {
+	readonly traits: Traits;
+	readonly life: (typeof lives)[number] | "hangs";
+	readonly graceSeconds: number;
+}
+
+/** Twins that are drained under the same settings; a pool of the cluster. */
+interface Group {
+	readonly name: string;
+	readonly settings: DrainSettings;
+	readonly populations: readonly (readonly TwinPod[])[];
+}
+
+const pod = fc.record({ traits, life: fc.constantFrom(...lives), graceSeconds: fc.integer({ min: 1, max: 60 }) });
+const twinsPerGroup = 5;
+const samples: readonly (readonly TwinPod[])[] = fc.sample(fc.array(pod, { minLength: 1, maxLength: 6 }), 4 * twinsPerGroup);
+const populations = (turn: number): typeof samples => samples.slice(turn * twinsPerGroup, (turn + 1) * twinsPerGroup);
+/** One of each node hangs in its end: without the setting it would keep both drains for ever. */
+const withOneThatHangs = (population: readonly TwinPod[]): readonly TwinPod[] =>
+	population.map((each, i) => (i === 0 ? { ...each, life: "hangs" as const } : each));
+
+const groups: readonly Group[] = [
+	{ name: "plain", settings: drainDefaults, populations: populations(0) },
+	{ name: "block", settings: { ...drainDefaults, unmanagedPods: "block" }, populations: populations(1) },
+	{ name: "selected", settings: { ...drainDefaults, podSelector: "tier!=db", gracePeriodSeconds: 7 }, populations: populations(2) },
+	{ name: "skips", settings: { ...drainDefaults, skipWaitForDeleteSeconds: 1 }, populations: populations(3).map(withOneThatHangs) },
+];
+
+type Side = "ours" | "kubectl";
+/** Of a node and of the namespace of its pods. */
+const twinName = (group: Group, index: number, side: Side): string => `${group.name}-${index}-${side}`;
+
+/** What became of one pod. */
+interface Fate {
+	readonly evicted: boolean;
+	/** Null: it was not deleted. */
+	readonly graceSeconds: number | null;
+	readonly gone: boolean;
+}
+
+describe("twin nodes, one drained by kubectl and one by us", () => {
+	let scenario: Scenario;
+	const drains = new Map<string, KubectlDrain>();
+	/** By namespace and name: the grace with which a pod was first deleted, as the API server tells it. */
+	const deletions = new Map<string, number>();
+	const watching = new AbortController();
+
+	before(async () => {
+		const twins = groups.flatMap((group) => group.populations.map((population, index) => ({ group, population, index })));
+		scenario = await startScenario({
+			nodes: twins.flatMap(({ group, index }, i) => [
+				{ name: twinName(group, index, "ours"), pool: group.name, needsReboot: waitsFor(60 + i) },
+				{ name: twinName(group, index, "kubectl"), pool: group.name },
+			]),
+			defaults: quickReboot,
+			controlPlane: { controllerFlags: ["--controllers=-garbage-collector-controller"] },
+		});
+		await createDaemonSet(scenario.controlPlane, "default", daemonSetElsewhere);
+		const sides = twins.flatMap((twin) => [
+			{ ...twin, side: "ours" as const },
+			{ ...twin, side: "kubectl" as const },
+		]);
+		await makeMany(sides.length, (i) => populate(sides[i] ?? assert.fail()));
+		await scenario.fleet.until("every pod is where its life takes it", () => sides.every(settledIn));
+		watchDeletions();
+		await makeMany(sides.length, (i) => deleteSome(sides[i] ?? assert.fail()));
+		await Promise.all([kubectlDrains(), weDrain()]);
+	});
+
+	after(async () => {
+		watching.abort();
+		await scenario?.stop();
+	});
+
+	interface TwinSide {
+		readonly group: Group;
+		readonly population: readonly TwinPod[];
+		readonly index: number;
+		readonly side: Side;
+	}
+
+	async function populate({ group, population, index, side }: TwinSide): Promise<void> {
+		const { controlPlane } = scenario;
+		const name = twinName(group, index, side);
+		await controlPlane.api.post("/api/v1/namespaces", { metadata: { name } });
+		await createDaemonSet(controlPlane, name, "agent");
+		for (const [i, pod] of population.entries()) await controlPlane.api.post(`/api/v1/namespaces/${name}/pods`, manifestOf(pod, name, podName(i)));
+	}
+
+	function settledIn({ group, population, index, side }: TwinSide): boolean {
+		const phase = { runs: "Running", leaves: "Running", hangs: "Running", waits: "Pending", succeeds: "Succeeded", fails: "Failed" } as const;
+		const there = podsIn(twinName(group, index, side));
+		return population.every(({ life }, i) => there.find((pod) => pod.metadata.name === podName(i))?.status.phase === phase[life]);
+	}
+
+	function podsIn(namespace: string): Pod[] {
+		return scenario.fleet.pods().filter((pod) => pod.metadata.namespace === namespace);
+	}
+
+	function watchDeletions(): void {
+		const note = ({ metadata }: Pod): void => {
+			const name = `${metadata.namespace}/${metadata.name}`;
+			if (metadata.deletionTimestamp !== undefined && !deletions.has(name)) deletions.set(name, metadata.deletionGracePeriodSeconds ?? 0);
+		};
+		scenario.controlPlane.api.watch<Pod>("/api/v1/pods?watch=1", ({ object }) => note(object), watching.signal).catch(() => {});
+	}
+
+	/** By somebody, before the drains. */
+	async function deleteSome({ group, population, index, side }: TwinSide): Promise<void> {
+		const path = `/api/v1/namespaces/${twinName(group, index, side)}/pods`;
+		for (const [i, { life }] of population.entries()) {
+			if (life === "leaves" || life === "hangs")
+				await scenario.controlPlane.api.delete(`${path}/${podName(i)}`, { gracePeriodSeconds: life === "hangs" ? 1 : 30 });
+		}
+	}
+
+	/** Three side by side. */
+	async function kubectlDrains(): Promise<void> {
+		const left = groups.flatMap((group) => group.populations.map((_each, index) => ({ node: twinName(group, index, "kubectl"), settings: group.settings })));
+		const worker = async (): Promise<void> => {
+			for (let next = left.shift(); next !== undefined; next = left.shift()) {
+				drains.set(next.node, await kubectlDrain(scenario.controlPlane, [next.node], next.settings, { dryRun: false, timeoutSeconds: 120 }));
+			}
+		};
+		await Promise.all([worker(), worker(), worker()]);
+	}
+
+	/** A run for each group: which pods leave is the same in a whole cluster. */
+	async function weDrain(): Promise<void> {
+		for (const group of groups) {
+			const scheduler = scenario.scheduler(environmentOf(group));
+			await endsWith(scheduler, 0, group.settings.unmanagedPods === "block" ? undefined : new RegExp(`^settled rebooted=${twinsPerGroup} `));
+			await scenario.expireLease();
+		}
+	}
+
+	function fateOf(evictedBy: string, namespace: string, name: string): Fate {
+		const evictions = scenario.controlPlane.requests({ user: evictedBy, verb: "create", resource: "pods", subresource: "eviction", namespace, name });
+		return {
+			evicted: evictions.some((line) => line.responseStatus?.code === 201),
+			graceSeconds: deletions.get(`${namespace}/${name}`) ?? null,
+			gone: !podsIn(namespace).some((pod) => pod.metadata.name === name),
+		};
+	}
+
+	it("lose the same pods, by eviction and with the same grace, but where a row says why not", (context) => {
+		const seen = new Map<DifferenceName | "none", number>();
+		const wrong: unknown[] = [];
+		for (const group of groups) {
+			for (const [index, population] of group.populations.entries()) {
+				const [theirNode, ourNode] = [twinName(group, index, "kubectl"), twinName(group, index, "ours")];
+				const said = new SaidByKubectl(drains.get(theirNode) ?? assert.fail(`${theirNode} was not drained`));
+				const among = population.map((_each, i) => `${theirNode}/${podName(i)}`);
+				for (const [i, pod] of population.entries()) {
+					const outcome = said.outcomeOf(`${theirNode}/${podName(i)}`, among);
+					const kubectl = fateOf("admin", theirNode, podName(i));
+					const ours = fateOf("scheduler", ourNode, podName(i));
+					const row = rowOf(pod, outcome, kubectl, ours);
+					if (row === undefined) wrong.push({ pod: `${ourNode}/${podName(i)}`, ...pod.traits, life: pod.life, outcome, kubectl, ours });
+					else seen.set(row ?? "none", (seen.get(row ?? "none") ?? 0) + 1);
+				}
+			}
+		}
+		assert.deepEqual(wrong, []);
+		context.diagnostic([...seen].map(([name, count]) => `${name} ${count}`).join(", "));
+	});
+
+	it("are rebooted where kubectl calls the twin drained, and there alone", () => {
+		for (const group of groups) {
+			for (const [index] of group.populations.entries()) {
+				const [theirNode, ourNode] = [twinName(group, index, "kubectl"), twinName(group, index, "ours")];
+				const drain = drains.get(theirNode) ?? assert.fail();
+				const rebooted = scenario.fleet.reboots().some((each) => each.node === ourNode);
+				assert.equal(rebooted, drain.exitCode === 0, `${ourNode} is rebooted where kubectl drains its twin: ${drain.stderr}`);
+			}
+		}
+	});
+});
+
+function manifestOf({ traits, life, graceSeconds }: TwinPod, node: string, name: string): object {
+	const { metadata, spec } = podManifest({ namespace: node, node, name }, { ...traits, ends: "no" }, "00000000-0000-4000-8000-000000000001");
+	const behaviour = {
+		runs: {},
+		waits: { [podAnnotations.startMs]: "3600000" },
+		succeeds: { [podAnnotations.exitMs]: "10" },
+		fails: { [podAnnotations.exitMs]: "10", [podAnnotations.exitCode]: "1" },
+		leaves: { [podAnnotations.stopMs]: "4000" },
+		hangs: { [podAnnotations.stopMs]: "never" },
+	}[life];
+	return {
+		metadata: { ...metadata, annotations: { ...metadata.annotations, ...behaviour } },
+		spec: { ...spec, terminationGracePeriodSeconds: graceSeconds, ...(life === "succeeds" || life === "fails" ? { restartPolicy: "Never" } : {}) },
+	};
+}
+
+function environmentOf({ name, settings }: Group): Record<string, string> {
+	const { podSelector, gracePeriodSeconds, skipWaitForDeleteSeconds } = settings;
+	return {
+		MAINTENANCE_WINDOWS: `real/${name}=always`,
+		MAX_CONCURRENT: String(twinsPerGroup),
+		UNMANAGED_PODS: settings.unmanagedPods,
+		// Nothing of the others waits for longer than those that leave by themselves.
+		DRAIN_TIMEOUT: settings.unmanagedPods === "block" ? "10s" : "120s",
+		...(podSelector === null ? {} : { DRAIN_POD_SELECTOR: podSelector }),
+		...(gracePeriodSeconds === null ? {} : { DRAIN_GRACE_PERIOD: String(gracePeriodSeconds) }),
+		...(skipWaitForDeleteSeconds === null ? {} : { DRAIN_SKIP_WAIT_FOR_DELETE: `${skipWaitForDeleteSeconds}s` }),
+	};
+}
+
+/** Null: the same became of both. `undefined`: no row says why not. */
+function rowOf(pod: TwinPod, outcome: KubectlOutcome, kubectl: Fate, ours: Fate): DifferenceName | null | undefined {
+	// What hangs in its end is gone once its node was rebooted.
+	const same = kubectl.graceSeconds === ours.graceSeconds && (kubectl.gone === ours.gone || pod.life === "hangs");
+	if (same && kubectl.evicted === ours.evicted) return outcome === "refuses" && ours.evicted ? undefined : null;
+	if (outcome === "notReached") return kubectl.evicted ? undefined : "oneRefused";
+	const leaving = pod.life === "leaves" || pod.life === "hangs";
+	if (leaving && outcome === "refuses") return ours.evicted ? undefined : "leavingAlready";
+	return leaving && same && kubectl.evicted && !ours.evicted ? "evictedOnce" : undefined;
+}
