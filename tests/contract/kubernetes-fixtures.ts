@@ -84,7 +84,7 @@ const nodeInfo = {
 };
 
 /** Looks until it is so. */
-export async function until(what: string, holds: () => Promise<boolean>, timeoutMs = 30_000): Promise<void> {
+export async function until(what: string, holds: () => Promise<boolean>, timeoutMs = 120_000): Promise<void> {
 	for (const endsAt = Date.now() + timeoutMs; !(await holds()); await delay(50)) assert.ok(Date.now() < endsAt, `not so after ${timeoutMs} ms: ${what}`);
 }
 

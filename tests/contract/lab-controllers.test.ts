@@ -35,7 +35,7 @@ function serving(app: string): Pod[] {
 }
 
 function serves(app: string, count: number): Promise<void> {
-	return fleet.until(`${count} pods of ${app} serve`, () => serving(app).length === count, 20_000);
+	return fleet.until(`${count} pods of ${app} serve`, () => serving(app).length === count, 60_000);
 }
 
 const nodesOf = (pods: readonly Pod[]) => pods.map((pod) => pod.spec.nodeName ?? "").sort();

@@ -76,7 +76,7 @@ export function removeFolder(folder: string): void {
 }
 
 /** Looks again and again; an answer that is an error is no yes. */
-export async function eventually(what: string, holds: () => boolean | Promise<boolean>, timeoutMs = 60_000): Promise<void> {
+export async function eventually(what: string, holds: () => boolean | Promise<boolean>, timeoutMs = 180_000): Promise<void> {
 	const endsAt = Date.now() + timeoutMs;
 	for (;;) {
 		try {

@@ -10,7 +10,7 @@ import { WatchedFleet } from "./watched-fleet.ts";
 
 const ask = resolve(import.meta.dirname, "../../lib/local/ask.ts");
 const doctor = resolve(import.meta.dirname, "../../lib/local/doctor.ts");
-const secondsMs = 10_000;
+const secondsMs = 30_000;
 /** The first in line of its cluster: a budget blocks its drain for half a minute. */
 const blocked = "prod-north/aks-web-17320508-vmss000000";
 const shop = "prod-west/aks-shop-31415926-vmss000000";

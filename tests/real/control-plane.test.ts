@@ -18,9 +18,9 @@ before(async () => {
 after(() => plane?.stop());
 
 async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-	const deadline = Date.now() + 60_000;
+	const deadline = Date.now() + 180_000;
 	while (!(await holds())) {
-		if (Date.now() > deadline) throw new Error(`waiting until ${what}: not so after 60 s`);
+		if (Date.now() > deadline) throw new Error(`waiting until ${what}: not so after 180 s`);
 		await delay(50);
 	}
 }

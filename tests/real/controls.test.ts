@@ -80,7 +80,7 @@ describe("people who ask something of a running scheduler", () => {
 
 	it("who holds the cluster on the page while a node drains has it back within seconds, and nothing else begins", async (context) => {
 		context.diagnostic(`brought back ${broughtBackMs} ms after the answer`);
-		assert.ok(broughtBackMs < 10_000, `${broughtBackMs} ms`);
+		assert.ok(broughtBackMs < 30_000, `${broughtBackMs} ms`);
 		await scheduler.says("reboot.ended", { node: "slow" });
 		const { end, message } = endOf(scheduler, "slow");
 		assert.equal(end, "cancelled");

@@ -91,7 +91,7 @@ export class Patient {
 
 	/** Visits until it says so: the API server takes its time with changed rights and policies. */
 	async visitUntil(what: string, isSo: (diagnosis: Diagnosis) => boolean, visit: Visit = {}): Promise<Diagnosis> {
-		const endsAt = Date.now() + 60_000;
+		const endsAt = Date.now() + 180_000;
 		for (;;) {
 			const diagnosis = await this.visit(visit);
 			if (isSo(diagnosis)) return diagnosis;

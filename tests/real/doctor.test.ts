@@ -31,13 +31,13 @@ function found(diagnosis: Diagnosis, check: Check): Finding | undefined {
 }
 
 describe("a healthy cluster", () => {
-	it("is all good in less than 10 s, every check is made, and nothing is written to it but dry runs", async () => {
+	it("is all good within seconds, every check is made, and nothing is written to it but dry runs", async () => {
 		await patient.visitUntil("all is good", isGood);
 		const since = Date.now();
 		const diagnosis = await patient.visit();
 		const tookMs = Date.now() - since;
 		assert.equal(standingOf(diagnosis), "good", told(diagnosis));
-		assert.ok(tookMs < 10_000, `${tookMs} ms`);
+		assert.ok(tookMs < 30_000, `${tookMs} ms`);
 		assert.deepEqual(
 			allFindings(diagnosis).map(({ check }) => check),
 			["settings", "windows", "table", "clock", "azure", "nodeOsChannel", "credentials", "apiServer", "clock", "version", "rights", "sentinel"].concat([
@@ -134,7 +134,7 @@ describe("clusters side by side", () => {
 			const since = Date.now();
 			const { clusters } = await patient.visit({ env: { CLUSTERS: `${id};${patient.env.CLUSTERS}` }, limits });
 			const tookMs = Date.now() - since;
-			assert.ok(tookMs < 10_000, `${tookMs} ms`);
+			assert.ok(tookMs < 30_000, `${tookMs} ms`);
 			assert.equal(clusters[0]?.findings.find(({ standing }) => standing === "bad")?.check, "apiServer");
 			assert.ok(clusters[1]?.findings.every(({ standing }) => standing === "good"));
 		} finally {

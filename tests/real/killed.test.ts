@@ -128,9 +128,9 @@ describe("a scheduler that is killed twenty times", () => {
 		moment.holds(scheduler);
 		// An eviction that is cut off between the budget's count and the pod's deletion keeps its place in the budget for two minutes
 		// (DeletionTimeout of Kubernetes' disruption controller).
-		const endsAt = Date.now() + 200_000;
+		const endsAt = Date.now() + 300_000;
 		while (!moment.holds(scheduler)) {
-			const why = scheduler.running ? (Date.now() > endsAt ? "not so after 200 s" : null) : "it has ended";
+			const why = scheduler.running ? (Date.now() > endsAt ? "not so after 300 s" : null) : "it has ended";
 			if (why !== null)
 				throw new Error(`seed ${seed}: waiting until ${moment.name}: ${why}; it said:\n${scheduler.story().slice(-4_000)}\n${await situation(scenario)}`);
 			await delay(5);
@@ -270,10 +270,9 @@ describe("a scheduler with the default table that is killed", () => {
 		assert.deepEqual({ ...noteOf(folder), schedulers: [] }, { ...left, schedulers: [] });
 	});
 
-	it("goes on after the lease of the killed one, and leaves no Azurite running", async () => {
+	it("is gone on from by the next run, which leaves no Azurite running", async () => {
 		const left = noteOf(folder);
 		const third = run();
-		await third.says("lease.heldByOther", { holder: runs[1]?.told("round.started")[0]?.worker });
 		assert.equal(await third.ended(), 0, third.story().slice(-4_000));
 		assert.match(third.lastLine, /^settled rebooted=1 gave-up=0 stuck=0 waiting=0 held=0 /);
 		assert.equal(scenario.fleet.node(node).reboots.length, 1);
@@ -289,11 +288,16 @@ describe("a scheduler with the default table that is killed", () => {
 
 	it("finds its data again on another port than one that is busy, and says so", async () => {
 		const fourth = run();
-		await fourth.says("lease.heldByOther", { holder: runs[2]?.told("round.started")[0]?.worker });
-		assert.match(fourth.output, /^table: Azurite on port \d+ \(port 10002 is taken\), its data in .*\.local$/m);
+		await until("Azurite is being started", () => noteOf(folder) !== null);
 		const left = noteOf(folder);
-		await fourth.kill("SIGTERM");
+		assert.equal(await fourth.ended(), 0, fourth.story().slice(-4_000));
+		assert.match(fourth.output, /^table: Azurite on port \d+ \(port 10002 is taken\), its data in .*\.local$/m);
 		assert.ok(left !== null && !isAlive(left.azurite), "Azurite has ended with it");
+		const worker = String(fourth.told("round.started")[0]?.worker);
+		assert.ok(
+			dataIn(folder).some((text) => text.includes('"end":"done"') && text.includes(worker)),
+			"its lease stands beside what the third one did",
+		);
 	});
 
 	it("keeps no secret in its data", () => {
@@ -332,7 +336,7 @@ function dataIn(folder: string): string[] {
 	return files.map((each) => readFileSync(join(each.parentPath, each.name), "utf8"));
 }
 
-async function until(what: string, holds: () => boolean, timeoutMs = 60_000): Promise<void> {
+async function until(what: string, holds: () => boolean, timeoutMs = 180_000): Promise<void> {
 	const endsAt = Date.now() + timeoutMs;
 	while (!holds()) {
 		if (Date.now() > endsAt) throw new Error(`waiting until ${what}: not so after ${timeoutMs} ms`);

@@ -149,7 +149,7 @@ export class Fleet {
 	}
 
 	/** Waits until something that nodes and pods show is so; looked at again whenever anything changes. */
-	async until(what: string, holds: () => boolean, timeoutMs = 60_000): Promise<void> {
+	async until(what: string, holds: () => boolean, timeoutMs = 180_000): Promise<void> {
 		if (holds()) return;
 		await new Promise<void>((resolve, reject) => {
 			const deadline = setTimeout(() => end(() => reject(new Error(`waiting until ${what}: not so after ${timeoutMs} ms`))), timeoutMs);

@@ -217,7 +217,7 @@ describe("kured's end-to-end tests", () => {
 		assert.equal(await gauge(), "");
 		scenario.fleet.node("worker").needReboot(waitsFor(1));
 		await scheduler.says("node.waiting", { node: "worker" });
-		for (const endsAt = Date.now() + 60_000; (await gauge()) === ""; ) assert.ok(Date.now() < endsAt, "the page does not tell of it");
+		for (const endsAt = Date.now() + 180_000; (await gauge()) === ""; ) assert.ok(Date.now() < endsAt, "the page does not tell of it");
 		assert.equal(await gauge(), 'kured_reboot_required{cluster="real",node="worker"} 1');
 		await scheduler.kill("SIGTERM");
 	});

@@ -55,7 +55,7 @@ async function letGo(story: Story): Promise<void> {
 	await scenario.controlPlane.kubectl("annotate", "pod", `sticky-${story}`, "simulated-kubelet/stop-ms=0", "--overwrite");
 }
 
-async function until(scheduler: Scheduler, what: string, holds: () => boolean, timeoutMs = 120_000): Promise<void> {
+async function until(scheduler: Scheduler, what: string, holds: () => boolean, timeoutMs = 240_000): Promise<void> {
 	const endsAt = Date.now() + timeoutMs;
 	while (!holds()) {
 		if (Date.now() > endsAt || !scheduler.running) {

@@ -62,7 +62,7 @@ export class Scheduler {
 	}
 
 	/** The exit code; null when a signal ended it. Fails, with what it said last, when it goes on for longer. */
-	async ended(timeoutMs = 240_000): Promise<number | null> {
+	async ended(timeoutMs = 360_000): Promise<number | null> {
 		const late = new AbortController();
 		const code = await Promise.race([this.#ended, delay(timeoutMs, "late" as const, { signal: late.signal })]);
 		late.abort();
@@ -72,7 +72,7 @@ export class Scheduler {
 	}
 
 	/** Resolves at the first line of that event (and those fields), also an earlier one. */
-	async says(event: string, fields: Readonly<Record<string, unknown>> = {}, timeoutMs = 120_000): Promise<Line> {
+	async says(event: string, fields: Readonly<Record<string, unknown>> = {}, timeoutMs = 240_000): Promise<Line> {
 		const endsAt = Date.now() + timeoutMs;
 		for (;;) {
 			const line = this.told(event, fields)[0];

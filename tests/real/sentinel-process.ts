@@ -216,7 +216,7 @@ function layOutCurl(dir: string): void {
 }
 
 /** Waits until a check holds; the sentinel's log tells why it never did. */
-export async function waitFor(what: string, check: () => boolean | Promise<boolean>, sentinel?: Sentinel, timeoutMs = 45_000): Promise<void> {
+export async function waitFor(what: string, check: () => boolean | Promise<boolean>, sentinel?: Sentinel, timeoutMs = 180_000): Promise<void> {
 	const deadline = Date.now() + timeoutMs;
 	for (;;) {
 		if (await check()) return;

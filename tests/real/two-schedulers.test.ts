@@ -85,7 +85,7 @@ function workerOf(scheduler: Scheduler): unknown {
 	return scheduler.told("round.started")[0]?.worker;
 }
 
-async function until(what: string, holds: () => boolean, timeoutMs = 90_000): Promise<void> {
+async function until(what: string, holds: () => boolean, timeoutMs = 240_000): Promise<void> {
 	const endsAt = Date.now() + timeoutMs;
 	while (!holds()) {
 		if (Date.now() > endsAt) {
