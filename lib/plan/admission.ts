@@ -3,8 +3,9 @@ import { isInForce } from "./control.ts";
 import { type InLine, lineOf, type WaitingNode } from "./line.ts";
 import { backOffUntil, blockedPods, memoryOf, onProbation, saysNothingSince } from "./memory.ts";
 import type { Control, Instant, NodeFacts, NodeMemory, NodeMetadata, Reboot, SentinelPod, View } from "./model.ts";
-import { clusterLimit, holdsOn, type Limit, limitNodes, policyFor, poolLimit, type Settings, windowsFor } from "./policy.ts";
+import { holdsOn, policyFor, type Settings, windowsFor } from "./policy.ts";
 import type { Reason } from "./reasons.ts";
+import { roomOf } from "./room.ts";
 import { type WindowState, windowState } from "./windows.ts";
 
 export interface Candidate {
@@ -236,40 +237,6 @@ export function probationToRead(
 	const { sentinel } = view;
 	const allReport = sentinel.known && sentinel.value !== "absent" && sentinel.value.ready >= sentinel.value.desired;
 	return { nodes: onProbation(memory, view.at).map((each) => each.node), pods: !allReport };
-}
-
-interface Room {
-	/** Null: there was room for it, and it is taken now. `begins`: it does so in this look; else room is kept for it, and it is not named. */
-	take(node: string, pool: string, begins: boolean): Reason | "kept" | null;
-}
-
-/** How many may be in flight, for the cluster and for each pool; both hold. */
-function roomOf(input: AdmissionInput): Room {
-	const { settings, cluster, view, inFlight } = input;
-	const desired = view.sentinel.known && view.sentinel.value !== "absent" ? view.sentinel.value.desired : 0;
-	const limit = limitNodes(clusterLimit(settings, cluster), desired);
-	const taken = inFlight.map((each) => ({ node: each.node.name, pool: each.node.pool, begun: true }));
-	const begun = (pool: string | null) => taken.filter((each) => each.begun && (pool === null || each.pool === pool)).map((each) => each.node);
-	return {
-		take(node, pool, begins) {
-			if (taken.length >= limit) return begun(null).length >= limit ? { kind: "clusterFull", limit, nodes: begun(null) } : "kept";
-			const ofPool = poolLimit(settings, cluster, pool);
-			if (ofPool !== undefined) {
-				const size = poolSize(ofPool, view, pool);
-				if (typeof size !== "number") return size;
-				const inPool = taken.filter((each) => each.pool === pool);
-				if (inPool.length >= size) return begun(pool).length >= size ? { kind: "poolFull", pool, limit: size, nodes: begun(pool) } : "kept";
-			}
-			taken.push({ node, pool, begun: begins });
-			return null;
-		},
-	};
-}
-
-function poolSize(limit: Limit, view: View, pool: string): number | Reason {
-	if (limit.kind === "number") return limit.nodes;
-	if (!view.poolSizes.known) return { kind: "poolSizeUnknown", why: view.poolSizes.why };
-	return limitNodes(limit, view.poolSizes.value.get(pool) ?? 0);
 }
 
 /** Why neither pool nor hold of a node are known. */

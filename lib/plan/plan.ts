@@ -12,6 +12,7 @@ import { type ClusterTarget, covers, policyFor, poolScopes, type SettingProblem,
 import type { Reason } from "./reasons.ts";
 import { newReboot } from "./record.ts";
 import { type FinishedRequest, finishedRequests, isWithdrawn, standing } from "./requests.ts";
+import { crowdedOut } from "./room.ts";
 import { type RebootView, type Stepped, step } from "./step.ts";
 import { type WindowState, windowState } from "./windows.ts";
 
@@ -143,7 +144,7 @@ function ownedByOther(input: PlanInput): string | null {
 	return owner.known && owner.value.kind === "named" && owner.value.holder !== input.us ? owner.value.holder : null;
 }
 
-function rebootView(input: PlanInput, reboot: Reboot, forbidden: readonly Reason[], missing: readonly Reason[]): RebootView {
+function rebootView(input: PlanInput, reboot: Reboot, inFlight: readonly Reboot[], forbidden: readonly Reason[], missing: readonly Reason[]): RebootView {
 	const { view, settings, target, control } = input;
 	const node = view.nodes.get(reboot.node.name) ?? { known: false as const, why: "it was not read" };
 	const annotation = node.known && node.value !== "absent" ? node.value.hold : null;
@@ -151,6 +152,7 @@ function rebootView(input: PlanInput, reboot: Reboot, forbidden: readonly Reason
 	const held = holdReasons({ cluster: target.name, settings, control, at: view.at }, reboot.node.name, pool, annotation);
 	const absent = missing.filter((reason) => reason.kind === "sentinelAbsent");
 	const withdrawn: readonly Reason[] = isWithdrawn(reboot, control, view.at) ? [{ kind: "requestWithdrawn" }] : [];
+	const full = settings === null ? null : crowdedOut({ cluster: target.name, view, settings, inFlight }, reboot);
 	const windows = settings === null ? undefined : windowsFor(settings, target.name, pool);
 	return {
 		at: view.at,
@@ -158,7 +160,7 @@ function rebootView(input: PlanInput, reboot: Reboot, forbidden: readonly Reason
 		pods: view.pods.get(reboot.node.name) ?? { known: false, why: "its pods were not read" },
 		daemonSets: view.daemonSets,
 		// A sentinel that is known to be gone will not come to say anything: no use in waiting for it.
-		forbidden: [...forbidden, ...held, ...absent, ...withdrawn][0] ?? null,
+		forbidden: [...forbidden, ...held, ...absent, ...withdrawn][0] ?? full,
 		dropped: !input.configured,
 		impediments: [...missing, ...poolStateReasons(view, pool)],
 		window: settings === null ? null : windows === undefined ? { open: false, opensAt: null } : windowState(windows, view.at),
@@ -294,11 +296,12 @@ export function plan(input: PlanInput): Plan {
 	const forbidden = forbiddenHere(input);
 	const missing = missingHere(input);
 	const other = ownedByOther(input);
-	const viewOf = (reboot: Reboot) => rebootView(input, reboot, forbidden, missing);
+	const adopted = adoptions(input);
+	const inFlight = [...input.records, ...adopted];
+	const viewOf = (reboot: Reboot) => rebootView(input, reboot, inFlight, forbidden, missing);
 	const steps = other !== null ? letGo(input, other) : input.records.map((before) => ({ before, ...step(before, viewOf(before)) }));
 	const ended = endedOf(steps, view.at);
 	const going = steps.flatMap(({ reboot, ended: end }) => (end === null ? [reboot] : []));
-	const adopted = adoptions(input);
 	const memory = remember(input, ended);
 	const finished = finishedRequests(input.control, view, going, ended);
 	const control = standing(input.control, finished, view.at);

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { adopt } from "../../lib/plan/adoption.ts";
-import { known, type NodeFacts, unknown } from "../../lib/plan/model.ts";
+import { known, type Mark, type NodeFacts, unknown, type View } from "../../lib/plan/model.ts";
 import { plan, toAdopt } from "../../lib/plan/plan.ts";
+import type { Limit } from "../../lib/plan/policy.ts";
 import {
 	closedWindow,
 	defaultPolicy,
@@ -24,6 +25,7 @@ import {
 	oldBoot,
 	other,
 	planInput,
+	rebootingRecord,
 	us,
 } from "./states.ts";
 
@@ -143,6 +145,57 @@ describe("the look that adopts", () => {
 			waiting.map((each) => each.reasons.map((reason) => reason.kind)),
 			[["clusterFull"]],
 		);
+	});
+
+	describe("where others have the room by then", () => {
+		const one = nodeHeldByUs();
+		const held = (number: number, mark: Partial<Mark> = {}, changes: Partial<NodeFacts> = {}) =>
+			nodeHeldByUs({ ...changes, name: `node-${number}`, uid: `uid-node-${number}` }, { nodeUid: `uid-node-${number}`, record: `reboot-${number}`, ...mark });
+		const away = rebootingRecord({ id: "reboot-9", node: { name: "node-9", uid: "uid-node-9", pool: "np1" } });
+		const looked = (nodes: readonly NodeFacts[], changes: Parameters<typeof planInput>[1] = {}, view: Partial<View> = {}) => {
+			const looks = lookAtCluster(nodes, [], { pods: new Map(nodes.map((node) => [node.name, known([deploymentPod()])])), ...view });
+			const first = plan(planInput(looks, changes));
+			const records = [...(changes.records ?? []), ...first.adopted];
+			const second = plan(planInput(looks, { ...changes, records }));
+			const fate = second.steps.map(({ reboot }) => `${reboot.node.name} ${reboot.phase}`);
+			return { fate, acts: first.actions.filter((each) => each.record === "reboot-a").map((each) => each.kind), second };
+		};
+
+		test("it does nothing to the node, and the next one brings it back: its cordon was applied long after its reboot had ended", () => {
+			const { fate, acts, second } = looked([one, held(9)], { records: [away] });
+			assert.deepEqual(acts, []);
+			assert.deepEqual(fate, ["node-9 rebooting", "node-1 uncordoning"]);
+			const ending = second.steps[1]?.reboot.ending;
+			assert.equal(ending?.end, "cancelled");
+			assert.deepEqual(ending?.cause, { kind: "forbidden", reason: { kind: "clusterFull", limit: 1, nodes: ["node-9"] } });
+		});
+
+		test("also where the room is that of its pool", () => {
+			const settings = defaultSettings({
+				maxConcurrent: [...everywhere<Limit>({ kind: "number", nodes: 5 }), { scope: { cluster: "prod", pool: "np1" }, value: { kind: "number", nodes: 1 } }],
+			});
+			const { fate } = looked([one, held(9)], { records: [away], settings });
+			assert.deepEqual(fate, ["node-9 rebooting", "node-1 uncordoning"]);
+		});
+
+		test("of several, those that were taken first stay", () => {
+			const settings = defaultSettings({ maxConcurrent: everywhere<Limit>({ kind: "number", nodes: 2 }) });
+			const { fate } = looked([held(3, { since: now - 3 * minute }), held(2, { since: now - 5 * minute }), held(1, { since: now - 4 * minute })], { settings });
+			assert.deepEqual(fate.sort(), ["node-1 draining", "node-2 draining", "node-3 uncordoning"]);
+		});
+
+		test("what was asked for goes on, and what was admitted here too, however much room there is now", () => {
+			const asked = held(1, { askedAt: now - minute });
+			assert.deepEqual(looked([asked, held(9)], { records: [away] }).fate, ["node-9 rebooting", "node-1 rebooting"]);
+			const ours = drainingRecord();
+			assert.deepEqual(looked([one, held(9)], { records: [away, ours] }).fate, ["node-9 rebooting", "node-1 draining"]);
+		});
+
+		test("a room that is a share of what could not be read brings nothing back", () => {
+			const settings = defaultSettings({ maxConcurrent: everywhere<Limit>({ kind: "percent", percent: 50 }) });
+			const { fate } = looked([one, held(9)], { records: [away], settings }, { sentinel: unknown("503") });
+			assert.deepEqual(fate, ["node-9 rebooting", "node-1 draining"]);
+		});
 	});
 
 	test("adopts once, and not again when the record is there", () => {

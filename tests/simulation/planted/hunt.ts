@@ -2,6 +2,7 @@
 // The last line of its output is what it found, as JSON.
 import { pathToFileURL } from "node:url";
 import { deaths, storyOfDropped, storyOfOne, storyOfTwo } from "../crash-points.ts";
+import { regressions } from "../regressions.ts";
 import { run } from "../run.ts";
 import type { Scenario } from "../scenario.ts";
 import { stories } from "../scenarios/stories.ts";
@@ -48,6 +49,7 @@ export const trials = {
 		return broken(await run(scenarioOf(seed)));
 	},
 	named: [
+		...regressions().map((scenario): Trial => ({ name: scenario.name, run: async () => broken(await run(scenario)) })),
 		...stories.map((story): Trial => ({ name: story.scenario.name, run: async () => broken((await tell(story)).result) })),
 		...[storyOfDropped, storyOfOne, storyOfTwo].map(
 			(scenario): Trial => ({ name: `crash points of ${scenario.name}`, run: () => anyDeath(scenario, scenario !== storyOfDropped) }),

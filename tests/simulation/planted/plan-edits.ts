@@ -5,14 +5,14 @@ const admission: readonly Edit[] = [
 	{
 		name: "room of the cluster",
 		breaks: "S1",
-		file: "plan/admission.ts",
+		file: "plan/room.ts",
 		old: "if (taken.length >= limit) return",
 		new: "if (false) return",
 	},
 	{
 		name: "room of the pool",
 		breaks: "S1",
-		file: "plan/admission.ts",
+		file: "plan/room.ts",
 		old: "if (inPool.length >= size) return",
 		new: "if (false) return",
 	},
@@ -106,6 +106,13 @@ const admission: readonly Edit[] = [
 		file: "plan/plan.ts",
 		old: "if (input.twin !== null) return [];",
 		new: "return [];",
+	},
+	{
+		name: "room of a node that is adopted",
+		breaks: "S1",
+		file: "plan/plan.ts",
+		old: "...withdrawn][0] ?? full,",
+		new: "...withdrawn][0] ?? null,",
 	},
 	{
 		name: "askedAt in an adoption",
