@@ -169,12 +169,14 @@ function rebootView(input: PlanInput, reboot: Reboot, inFlight: readonly Reboot[
 }
 
 /**
- * Marked nodes without a record that are ours to adopt: the Lease decides; where it is nobody's or cannot be read, the mark's own word.
+ * Marked nodes without a record that are ours to adopt: the Lease decides; where it is nobody's, the mark's own word. While it cannot be
+ * read, nothing is: a mark still names who wrote it when another has taken the cluster over.
  * One that was uncordoned is found when it is read as a candidate: its mark would keep it from being admitted for ever.
  */
 export function toAdopt(view: Pick<View, "owner" | "cordoned" | "nodes">, records: readonly Reboot[], us: string): readonly NodeFacts[] {
 	const { owner } = view;
-	const named = owner.known && owner.value.kind === "named" ? owner.value.holder : null;
+	if (!owner.known) return [];
+	const named = owner.value.kind === "named" ? owner.value.holder : null;
 	if (named !== null && named !== us) return [];
 	const inFlight = new Set(records.map((each) => each.node.name));
 	const read = [...view.nodes.values()].flatMap((each) => (each.known && each.value !== "absent" ? [each.value] : []));
