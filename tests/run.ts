@@ -7,8 +7,19 @@ import { chromiumPath, noChromium } from "./browser/chromium.ts";
 import { realNodeMissing } from "./node/machine.ts";
 
 const needControlPlane = "KUBEBUILDER_ASSETS is not set: a real kube-apiserver and etcd are needed";
+const minuteMs = 60_000;
+
+interface Suite {
+	readonly folder: string;
+	/** Files at a time. */
+	readonly concurrency: number;
+	/** Of one file: one that takes longer hangs. 20 minutes unless told. */
+	readonly fileTimeoutMs?: number;
+	readonly missing?: () => string | null;
+}
+
 /** Folders under tests/ in the order in which they run; those with a condition are skipped, by name, where it does not hold. */
-const suites: readonly { folder: string; concurrency: number; missing?: () => string | null }[] = [
+const suites: readonly Suite[] = [
 	{ folder: "unit", concurrency: 2 },
 	{ folder: "simulation", concurrency: 1 },
 	{ folder: "contract", concurrency: 2 },
@@ -18,7 +29,7 @@ const suites: readonly { folder: string; concurrency: number; missing?: () => st
 	{ folder: "demo", concurrency: 2 },
 	{ folder: "browser", concurrency: 2, missing: () => (chromiumPath() === null ? noChromium : null) },
 	{ folder: "real", concurrency: 3, missing: () => (process.env.KUBEBUILDER_ASSETS ? null : needControlPlane) },
-	{ folder: "node", concurrency: 1, missing: () => (process.env.KUBEBUILDER_ASSETS ? realNodeMissing() : needControlPlane) },
+	{ folder: "node", concurrency: 1, fileTimeoutMs: 45 * minuteMs, missing: () => (process.env.KUBEBUILDER_ASSETS ? realNodeMissing() : needControlPlane) },
 ];
 
 const parts = process.argv.slice(2);
@@ -34,13 +45,13 @@ function reasonOf(error: Error): string {
 	return String(cause).split("\n").slice(0, 30).join("\n");
 }
 
-async function runSuite(folder: string, concurrency: number, files: string[]): Promise<void> {
+async function runSuite({ folder, concurrency, fileTimeoutMs = 20 * minuteMs }: Suite, files: string[]): Promise<void> {
 	const counts = { passed: 0, failed: 0, skipped: 0 };
 	const stream = run({
 		files,
 		concurrency,
 		isolation: "process",
-		timeout: 20 * 60_000,
+		timeout: fileTimeoutMs,
 		execArgv: seeded.includes(folder) ? ["--import", "./tests/property-seed.ts"] : [],
 	});
 	stream.on("test:pass", (event) => {
@@ -62,12 +73,13 @@ async function runSuite(folder: string, concurrency: number, files: string[]): P
 	totals.skipped += counts.skipped;
 }
 
-for (const { folder, concurrency, missing } of suites) {
+for (const suite of suites) {
+	const { folder, missing } = suite;
 	const all = globSync(`tests/${folder}/**/*.test.ts`).sort();
 	const files = parts.length === 0 ? all : all.filter((file) => parts.some((part) => file.includes(part)));
 	if (files.length === 0) continue;
 	const why = missing?.() ?? null;
-	if (why === null) await runSuite(folder, concurrency, files);
+	if (why === null) await runSuite(suite, files);
 	else {
 		console.log(`suite ${folder}: skipped, ${files.length} files: ${why}`);
 		totals.skipped += files.length;

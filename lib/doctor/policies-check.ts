@@ -1,6 +1,6 @@
 // Whether the admission policies bind this identity. That they are there says nothing of it: a binding may have been forgotten, and each names
 // an identity of its own. Bindings cannot be read with our rights, so each is asked for something that it has to refuse, by dry run.
-import { CallError } from "../tick/call-error.ts";
+import { CallError, isRefusal } from "../tick/call-error.ts";
 import type { Subject } from "./cluster-checks.ts";
 import { bad, good, notKnown, type Verdict } from "./findings.ts";
 import type { ForbiddenAct } from "./ports.ts";
@@ -47,8 +47,8 @@ async function tried({ policy, what, send }: Attempt): Promise<Tried> {
 		return { kind: "accepted", policy, what };
 	} catch (error) {
 		if (!(error instanceof CallError)) throw error;
-		const { failure, message } = error;
-		if (failure !== "forbidden" && failure !== "invalid" && failure !== "notFound") throw error;
+		if (!isRefusal(error)) throw error;
+		const { message } = error;
 		return message.includes(`ValidatingAdmissionPolicy '${policy}'`) ? { kind: "refused" } : { kind: "notShown", policy, why: message };
 	}
 }

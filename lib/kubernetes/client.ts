@@ -1,5 +1,5 @@
 // The Kubernetes API of one cluster, as the port wants it: bounded calls, answers reduced to facts, failures as CallError.
-import { PatchStrategy, setHeaderOptions, type V1Lease, type V1Node, type V1ObjectMeta, type V1Pod } from "@kubernetes/client-node";
+import { setHeaderOptions, type V1Lease, type V1Node, type V1ObjectMeta, type V1Pod } from "@kubernetes/client-node";
 import { type DaemonSetRef, fieldManager, type NodeFacts, namespace, type OwnerSeen, type PodFacts, type SentinelDaemonSet } from "../plan/model.ts";
 import { rebootPodName } from "../plan/step.ts";
 import { CallError } from "../tick/call-error.ts";
@@ -13,7 +13,7 @@ import { listPages } from "./pages.ts";
 import { podFacts, waitingPod, waitingSelector } from "./pods.ts";
 import { asksTheSame, rebootPod } from "./reboot-pod.ts";
 import { sentinelDaemonSet, sentinelName } from "./sentinel.ts";
-import { Session, type SessionOptions } from "./session.ts";
+import { mergePatch, Session, type SessionOptions } from "./session.ts";
 
 const ownerLease = "owner";
 
@@ -24,7 +24,6 @@ export function openCluster(source: CredentialSource, options: SessionOptions): 
 
 /** Objects without spec and status (an API server that cannot leave them out sends them whole). */
 const metadataOnly = () => setHeaderOptions("Accept", "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io,application/json");
-const mergePatch = () => setHeaderOptions("Content-Type", PatchStrategy.MergePatch);
 
 class Cluster implements ClusterApi {
 	readonly #source: CredentialSource;

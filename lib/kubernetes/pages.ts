@@ -1,9 +1,9 @@
 // Lists in pages, each reduced at once, so that memory grows with what is kept and not with what was sent.
 import { CallError } from "../tick/call-error.ts";
+import { pageSize } from "../tick/world.ts";
 import { GarbledAnswer, ofKind } from "./errors.ts";
 import type { Apis, Session } from "./session.ts";
 
-export const pageSize = 100;
 /** 200,000 objects: more than any cluster has; a server that never ends its list must not hold us for ever. */
 const pagesMax = 2000;
 

@@ -1,5 +1,5 @@
 // What only the doctor asks an API server. Nothing of it changes anything: reviews are answered, and never stored; all else is a dry run.
-import { PatchStrategy, setHeaderOptions, type V1ResourceAttributes } from "@kubernetes/client-node";
+import type { V1ResourceAttributes } from "@kubernetes/client-node";
 import type { ClusterProbe, ForbiddenAct, Right } from "../doctor/ports.ts";
 import { fieldManager, type Instant, type NodeFacts, namespace } from "../plan/model.ts";
 import { CallError } from "../tick/call-error.ts";
@@ -8,7 +8,7 @@ import { ofKind, required } from "./errors.ts";
 import { eventOf, eventsNamespace } from "./events.ts";
 import { nodeFacts } from "./nodes.ts";
 import { sentinelName } from "./sentinel.ts";
-import { type Apis, Session, type SessionOptions } from "./session.ts";
+import { type Apis, mergePatch, Session, type SessionOptions } from "./session.ts";
 
 const dryRun = "All";
 
@@ -79,7 +79,7 @@ async function tryForbidden({ core, coordination, eventsUntil }: Apis, { kind, n
 	switch (kind) {
 		case "labelNode": {
 			const body = { metadata: { labels: { "aks-reboot-scheduler/doctor": "dry-run" } } };
-			await core.patchNode({ name, body, dryRun, fieldManager }, setHeaderOptions("Content-Type", PatchStrategy.MergePatch));
+			await core.patchNode({ name, body, dryRun, fieldManager }, mergePatch());
 			return;
 		}
 		case "deleteSentinelPod":

@@ -10,10 +10,12 @@ import {
 	CoreV1Api,
 	createConfiguration,
 	EventsV1Api,
+	PatchStrategy,
 	PolicyV1Api,
 	type RequestContext,
 	type SecurityAuthentication,
 	ServerConfiguration,
+	setHeaderOptions,
 	VersionApi,
 } from "@kubernetes/client-node";
 import { Agent, type Dispatcher, ProxyAgent } from "undici";
@@ -40,6 +42,9 @@ export interface SessionOptions {
 	/** Of one request with its answer's body, and of obtaining a credential. 20 s unless told. */
 	readonly callTimeoutMs?: number;
 }
+
+/** For the one call that it is given with. */
+export const mergePatch = () => setHeaderOptions("Content-Type", PatchStrategy.MergePatch);
 
 const callTimeoutMsDefault = 20_000;
 /** More calls than this at a time wait for each other: drains evict many pods at once. */

@@ -63,12 +63,17 @@ export class CallError extends Error {
 	}
 }
 
-/** What a person should read of any thrown thing: messages only, never stacks or causes. */
+/** The server understood the call and says no to it; another failure says nothing of what it would answer. */
+export function isRefusal({ failure }: CallError): boolean {
+	return failure === "forbidden" || failure === "invalid" || failure === "notFound";
+}
+
 /** A row is not as it was when the write was decided on: somebody else wrote, or deleted, it in between. */
 export function isWriteConflict({ failure }: CallError): boolean {
 	return failure === "precondition" || failure === "conflict" || failure === "notFound";
 }
 
+/** What a person should read of any thrown thing: messages only, never stacks or causes. */
 export function messageOf(error: unknown): string {
 	return error instanceof Error ? error.message : String(error);
 }

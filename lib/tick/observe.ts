@@ -22,9 +22,9 @@ import {
 } from "../plan/model.ts";
 import { leftBehind, scopesWithoutPool, toAdopt } from "../plan/plan.ts";
 import { type ClusterTarget, poolScopes, type Settings, targetId } from "../plan/policy.ts";
-import { CallError } from "./call-error.ts";
+import { CallError, isRefusal } from "./call-error.ts";
 import { sideBySide } from "./perform.ts";
-import type { Clock, ClusterApi, Clusters } from "./world.ts";
+import { type Clock, type ClusterApi, type Clusters, pageSize } from "./world.ts";
 
 const minuteMs = 60_000;
 const metadataMs = 10 * minuteMs;
@@ -33,8 +33,6 @@ const aksMs = 30_000;
 const daemonSetsMs = 30_000;
 /** Nodes whose metadata is read one by one rather than by a list of all, however small the cluster is. */
 const fewNodes = 20;
-/** A list of all nodes takes a request for so many. */
-const nodesEachPage = 100;
 const readsAtOnce = 8;
 /** How often the line is read on behind candidates that turn out not to be fit. */
 const candidateRounds = 5;
@@ -71,7 +69,7 @@ export interface ObserveInput {
 
 /** Failures that another try may not meet; the others are the API's word, and stay until a person mends them. */
 function passes(error: CallError): boolean {
-	return error.failure !== "forbidden" && error.failure !== "notFound" && error.failure !== "invalid" && error.failure !== "conflict";
+	return !isRefusal(error) && error.failure !== "conflict";
 }
 
 export class Observer {
@@ -309,8 +307,7 @@ export class Observer {
 		} catch (error) {
 			if (!(error instanceof CallError)) throw error;
 			if (passes(error)) this.#unsure ??= error.message;
-			const refused = error.failure === "forbidden" || error.failure === "invalid" || error.failure === "notFound";
-			return { kind: refused ? "refused" : "unknown", why: error.message };
+			return { kind: isRefusal(error) ? "refused" : "unknown", why: error.message };
 		}
 	}
 
@@ -334,7 +331,7 @@ export class Observer {
 /** As many as a list of all would take requests: what a look asks for grows with the nodes that wait, and not with the others. */
 function readOneByOne(sentinel: View["sentinel"]): number {
 	const nodes = sentinel.known && sentinel.value !== "absent" ? sentinel.value.desired : 0;
-	return Math.max(fewNodes, Math.ceil(nodes / nodesEachPage));
+	return Math.max(fewNodes, Math.ceil(nodes / pageSize));
 }
 
 /** States of an operation that is over: the cluster is not being changed (any more), however the operation went. */

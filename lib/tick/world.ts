@@ -134,6 +134,9 @@ export interface NodeEvent {
 	readonly instance: string;
 }
 
+/** Objects that a list of a cluster asks for in one request. */
+export const pageSize = 100;
+
 export interface ClusterApi {
 	/** What should be remembered of the connection, once there is one that needs ARM to find. */
 	connection(): Connection | undefined;

@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { openCluster } from "../../lib/kubernetes/client.ts";
 import type { Credential } from "../../lib/kubernetes/credentials.ts";
-import { pageSize } from "../../lib/kubernetes/pages.ts";
 import { namespace } from "../../lib/plan/model.ts";
 import { CallError } from "../../lib/tick/call-error.ts";
 import type { ClusterApi, RebootPodSpec } from "../../lib/tick/world.ts";
+import { pageSize } from "../../lib/tick/world.ts";
 import { type Authority, createAuthority } from "../arm/certificates.ts";
 import { shippedImage } from "../lab/manifests.ts";
 import type { ApiError, WatchEvent } from "../real/api-client.ts";

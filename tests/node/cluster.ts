@@ -6,7 +6,7 @@ import { startAzurite } from "../azurite.ts";
 import { type ControlPlane, startControlPlane } from "../real/control-plane.ts";
 import { startKubelets } from "../real/kubelets.ts";
 import { conditionStatus, type Node, type Pod } from "../real/objects.ts";
-import { type Guard, startGuard } from "../real/processes.ts";
+import { type Guard, startGuard, together } from "../real/processes.ts";
 import { Scenario } from "../real/scenario.ts";
 import type { Manifest } from "../real/workloads.ts";
 import { Machine } from "./machine.ts";
@@ -77,11 +77,15 @@ export async function startRealNode(tell: (what: string) => void): Promise<RealN
 		// What pods are given to know the API server by.
 		controllerFlags: [`--root-ca-file=${join(dir, "certs", "apiserver.crt")}`],
 	});
-	const [machine, azurite, fleet] = await Promise.all([
+	const [machine, azurite, fleet] = await together(
 		Machine.start(new URL(controlPlane.url), tell),
 		startAzurite(),
 		startKubelets(controlPlane, [{ name: "spare", cordoned: true }]),
-	]);
+	).catch(async (error: unknown) => {
+		await controlPlane.stop();
+		await guard.stop();
+		throw error;
+	});
 	const scenario = new Scenario(controlPlane, fleet, azurite, dir);
 	const cluster = realNode(machine, scenario, guard);
 	try {

@@ -31,6 +31,9 @@ const heartbeatMs = 60_000;
  */
 const kernelArguments = "tsc=reliable no_timer_check nr_cpus=1";
 
+/** The emulated machine is gone or hangs, which says nothing about us. The first line says it in short. */
+export class MachineLost extends Error {}
+
 export class Machine {
 	readonly #dir = mkdtempSync(join(tmpdir(), "machine-"));
 	readonly #guard: Guard = startGuard(this.#dir);
@@ -50,7 +53,7 @@ export class Machine {
 
 	/**
 	 * Reaches the API server on that port of this machine as 10.0.2.100:6443, and no other network. Resolves once it is multi-user.
-	 * A machine that never got so far says nothing about us: another one is tried once, and `tell` hears why.
+	 * For one that never got so far another is tried once, and `tell` hears why.
 	 */
 	static async start(apiServer: URL, tell: (what: string) => void): Promise<Machine> {
 		const image = execFileSync(tool("image.sh"), { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] }).trim();
@@ -80,8 +83,13 @@ export class Machine {
 			stdout: error.stdout ?? "",
 		}));
 		const [, printed = "", code] = /^(.*?)\n?exit (\d+)\n$/s.exec(stdout) ?? [];
-		if (code === undefined)
-			throw new Error(`running a script in the guest: no word of its end (limit ${limitMs} ms): ${script.slice(0, 100)}: ${stdout.slice(-500)}`);
+		if (code === undefined) {
+			const why = await this.#lost();
+			const Reason = why === null ? Error : MachineLost;
+			throw new Reason(
+				`running a script in the guest: no word of its end (limit ${limitMs} ms)${why === null ? "" : `, and ${why}`}: ${script.slice(0, 100)}: ${stdout.slice(-500)}`,
+			);
+		}
 		this.#answeredAt = Date.now();
 		if (code !== "0") throw new Error(`running a script in the guest: exit code ${code}: ${script.slice(0, 100)}: ${printed.slice(-500)}`);
 		return printed.trim();
@@ -117,8 +125,12 @@ export class Machine {
 				last = String(error);
 			}
 			const waitedMs = Date.now() - startedAt;
-			const why = (await this.#lost()) ?? (waitedMs > patienceMs ? "not so yet" : null);
-			if (why !== null) throw new Error(`waiting until ${what}: after ${Math.round(waitedMs / 1000)} s: ${why} ${last}\n${await told()}`);
+			const lost = await this.#lost();
+			const why = lost ?? (waitedMs > patienceMs ? "not so yet" : null);
+			if (why !== null) {
+				const Reason = lost === null ? Error : MachineLost;
+				throw new Reason(`waiting until ${what}: after ${Math.round(waitedMs / 1000)} s: ${why} ${last}\n${await told()}`);
+			}
 			await delay(200);
 		}
 	}

@@ -9,6 +9,7 @@ import type { Node, Pod } from "../real/objects.ts";
 import type { Scheduler } from "../real/scenario.ts";
 import { apply, deployment, type Manifest } from "../real/workloads.ts";
 import { annotateAppArmor, applyShipped, isReady, type RealNode, startRealNode } from "./cluster.ts";
+import { MachineLost } from "./machine.ts";
 import { callBus, nobody, reachOf, sentinelUser } from "./reach.ts";
 
 const pods = "/api/v1/namespaces/aks-reboot-scheduler/pods";
@@ -18,15 +19,30 @@ const settings = { DRAIN_TIMEOUT: "15m", REBOOT_TIMEOUT: "30m" };
 
 let cluster: RealNode;
 let failed = false;
+/** Why the story cannot go on without anybody's fault. */
+let lost: string | null = null;
 
-/** The rest of a story that went wrong would only wait. */
+/** The rest of a story that went wrong would only wait. Where the emulated machine was lost it is skipped, and says so. */
 function step(name: string, run: (t: TestContext) => Promise<void>): void {
 	it(name, async (t) => {
+		if (lost !== null) return t.skip(lost);
 		assert.ok(!failed, "an earlier step of this story failed");
 		failed = true;
-		await run(t);
-		failed = false;
+		if (await machineLasts(() => run(t))) failed = false;
+		else t.skip(lost ?? "");
 	});
+}
+
+async function machineLasts(run: () => Promise<void>): Promise<boolean> {
+	try {
+		await run();
+		return true;
+	} catch (error) {
+		if (!(error instanceof MachineLost)) throw error;
+		console.error(error.message);
+		lost = error.message.split("\n")[0] ?? "";
+		return false;
+	}
 }
 
 /** The node's package manager wants a reboot, and has installed the other of the two kernels. */
@@ -163,7 +179,9 @@ async function assertReach(sentinel: Pod, t: TestContext): Promise<void> {
 }
 
 before(async (t) => {
-	cluster = await startRealNode((what) => "diagnostic" in t && t.diagnostic(what));
+	await machineLasts(async () => {
+		cluster = await startRealNode((what) => "diagnostic" in t && t.diagnostic(what));
+	});
 });
 after(() => cluster?.stop());
 

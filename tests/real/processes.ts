@@ -133,3 +133,17 @@ export function isAlive(pid: number): boolean {
 		return true;
 	}
 }
+
+interface Stoppable {
+	stop(): Promise<void>;
+}
+
+/** All of them: where one does not start, those that did are stopped, and nothing keeps this process alive. */
+export async function together<T extends readonly Stoppable[]>(...starts: { readonly [K in keyof T]: Promise<T[K]> }): Promise<T> {
+	const outcomes = await Promise.allSettled(starts);
+	const failed = outcomes.find((each) => each.status === "rejected");
+	const started = outcomes.flatMap((each) => (each.status === "fulfilled" ? [each.value as Stoppable] : []));
+	if (failed === undefined) return started as unknown as T;
+	await Promise.all(started.map((each) => each.stop()));
+	throw failed.reason;
+}

@@ -11,6 +11,7 @@ import { type Azurite, devKey, startAzurite } from "../azurite.ts";
 import { type ControlPlane, type ControlPlaneOptions, startControlPlane } from "./control-plane.ts";
 import type { NodeSettings, NodeSpec } from "./kubelet-settings.ts";
 import { type Fleet, startKubelets } from "./kubelets.ts";
+import { together } from "./processes.ts";
 import { apply, type Manifest } from "./workloads.ts";
 
 const main = resolve(import.meta.dirname, "../../lib/local/main.ts");
@@ -208,13 +209,21 @@ export class Scenario {
 }
 
 export async function startScenario(options: ScenarioOptions): Promise<Scenario> {
-	const [controlPlane, azurite] = await Promise.all([startControlPlane(options.controlPlane), startAzurite()]);
-	await applyShipped(controlPlane, options.components);
-	const fleet = await startKubelets(controlPlane, options.nodes, options.defaults);
-	await apply(controlPlane.api, ...(options.workloads ?? []));
-	await fleet.until(
-		"the sentinels report",
-		() => fleet.pods().filter((pod) => pod.metadata.annotations?.["aks-reboot-scheduler/report"] !== undefined).length >= options.nodes.length,
-	);
-	return new Scenario(controlPlane, fleet, azurite, mkdtempSync(join(tmpdir(), "scenario-")));
+	const [controlPlane, azurite] = await together(startControlPlane(options.controlPlane), startAzurite());
+	let fleet: Fleet | null = null;
+	try {
+		await applyShipped(controlPlane, options.components);
+		const kubelets = await startKubelets(controlPlane, options.nodes, options.defaults);
+		fleet = kubelets;
+		await apply(controlPlane.api, ...(options.workloads ?? []));
+		await kubelets.until(
+			"the sentinels report",
+			() => kubelets.pods().filter((pod) => pod.metadata.annotations?.["aks-reboot-scheduler/report"] !== undefined).length >= options.nodes.length,
+		);
+		return new Scenario(controlPlane, kubelets, azurite, mkdtempSync(join(tmpdir(), "scenario-")));
+	} catch (error) {
+		await fleet?.stop();
+		await Promise.all([controlPlane.stop(), azurite.stop()]);
+		throw error;
+	}
 }
