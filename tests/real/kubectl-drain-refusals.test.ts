@@ -266,6 +266,16 @@ describe("evictions that are refused", () => {
 			assert.ok(deletions.length > 0 && deletions.every((each) => codeOf(each) === 403));
 		});
 
+		it("are told in kubectl describe node, and in the summary that the page is made of", async () => {
+			const why = "namespace kube-system is spared: the scheduler evicts and deletes nothing in it";
+			const summary = (await scenario.rows()).get("reboots/fleet/real") ?? "";
+			for (const name of spared) {
+				const described = await scenario.controlPlane.kubectl("describe", "node", name);
+				assert.match(described, new RegExp(`GaveUp .*of-${name}\\b.*${why}`));
+				assert.match(summary, new RegExp(`of-${name}\\b[^{}]*${why}`));
+			}
+		});
+
 		it("leave node and pod in service", async () => {
 			for (const name of spared) {
 				const node = await nodeOf(scenario, name);
