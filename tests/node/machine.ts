@@ -27,9 +27,10 @@ const heartbeatMs = 60_000;
 /**
  * Left alone the kernel distrusts an emulated counter and takes the emulated HPET for its clock: boots take half as long again, and two guests hung
  * on a busy machine. Nor need it try whether timer interrupts arrive: on a busy machine that ends in a panic. One processor: two that are not on a
- * processor of the host at the same time wait for each other's locks, and use a third more of it for the same work.
+ * processor of the host at the same time wait for each other's locks, and use a third more of it for the same work. No other name for the network
+ * device: where it got one just as it was given its address, the machine had no network for a whole boot.
  */
-const kernelArguments = "tsc=reliable no_timer_check nr_cpus=1";
+const kernelArguments = "tsc=reliable no_timer_check nr_cpus=1 net.ifnames=0";
 
 /** The emulated machine is gone or hangs, which says nothing about us. The first line says it in short. */
 export class MachineLost extends Error {}
