@@ -146,7 +146,7 @@ describe("a node after its reboot", () => {
 
 	describe("that never comes back", () => {
 		let since = 0;
-		const settings = { REBOOT_TIMEOUT: "10s" };
+		const settings = { REBOOT_TIMEOUT: "20s" };
 
 		/** Stuck, and said to be, by a scheduler that ended with 1. */
 		async function stuck(): Promise<Scheduler> {
@@ -209,7 +209,7 @@ describe("a node after its reboot", () => {
 	});
 
 	describe("that is not well while it is on probation", () => {
-		const settings = { REBOOT_TIMEOUT: "8s" };
+		const settings = { REBOOT_TIMEOUT: "20s" };
 		let since = 0;
 
 		/** The other one waits for it, and nothing begins. */
