@@ -90,7 +90,8 @@ describe("the page of the running demonstration", { timeout: 600_000 }, () => {
 	it("comes to tell of a node that is lost, without being loaded anew: focus, folded clusters and what is in sight stay", async () => {
 		const { page } = open;
 		writeFileSync(troublesFile(join(place.folder, ".local/lab")), JSON.stringify({ nodes: { [`dev/${lost}`]: { comesBack: "never" } } }));
-		await page.setViewportSize({ width: 1280, height: 500 });
+		// So low that the page reaches below it however little there is to tell: the end of a page cannot be scrolled up.
+		await page.setViewportSize({ width: 1280, height: 300 });
 		await page.evaluate("window.sameDocument = true");
 		await cluster("prod-west").locator("> summary").click();
 		await cluster("dev").locator("> summary").focus();
