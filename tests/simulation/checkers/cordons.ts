@@ -7,6 +7,8 @@ export class CordonChecker implements Checker {
 		if (change.kind !== "nodePatched") return null;
 		const { before, node } = change;
 		if (!before.facts.unschedulable || node.facts.unschedulable) return null;
-		return before.cordon?.by === "us" ? null : `${node.facts.name} is uncordoned by ${change.by.id}, and the cordon is not ours`;
+		return before.cordon?.by === "us" || before.cordon?.by === "nobodyKnows"
+			? null
+			: `${node.facts.name} is uncordoned by ${change.by.id}, and the cordon is not ours`;
 	}
 }

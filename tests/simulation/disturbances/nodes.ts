@@ -1,5 +1,5 @@
 // What people, other tools, Azure and the machines themselves do to a node.
-import type { Mark } from "../../../lib/plan/model.ts";
+import { fieldManager, type Mark } from "../../../lib/plan/model.ts";
 import type { Cluster } from "../universe/cluster.ts";
 import type { ApiNode } from "../universe/nodes.ts";
 import type { NodeEvent } from "./events.ts";
@@ -35,7 +35,7 @@ export function disturbNode(cluster: Cluster, node: ApiNode, event: NodeEvent): 
 			touch(cluster, node, { mark: { kind: "none" } });
 			return;
 		case "markGarbled":
-			node.facts.mark.kind === "mark" ? touch(cluster, node, { mark: { kind: "garbled", text: "{" } }) : undefined;
+			garble(cluster, node);
 			return;
 		case "managersFolded":
 			foldManagers(cluster, node);
@@ -95,6 +95,18 @@ function touch(cluster: Cluster, node: ApiNode, changes: Partial<ApiNode["facts"
 	node.touchedByOthersAt = cluster.calls.now;
 	if (changes.mark?.kind === "none" && node.cordon !== null) node.cordon = { by: "others", at: cluster.calls.now };
 	cluster.nodes.change(node, changes);
+}
+
+/**
+ * A mark that cannot be read says no more that the cordon had been found. Where no other manager holds it, whoever has no record takes it for
+ * ours (docs/how-it-works.md), and whoever has one knows better.
+ */
+function garble(cluster: Cluster, node: ApiNode): void {
+	const { mark, unschedulableManagers } = node.facts;
+	if (mark.kind !== "mark") return;
+	const othersHold = unschedulableManagers.some((each) => each !== fieldManager && each !== "ancient-changes");
+	if (mark.mark.foundCordoned && node.cordon?.by === "others" && !othersHold) node.cordon = { by: "nobodyKnows", at: node.cordon.at };
+	touch(cluster, node, { mark: { kind: "garbled", text: "{" } });
 }
 
 /** Server-side apply of `unschedulable: true` by another tool: it holds the field, beside whoever did. */

@@ -4,9 +4,9 @@ import { CallError } from "../../../lib/tick/call-error.ts";
 import type { NodePatch } from "../../../lib/tick/world.ts";
 import type { Machine } from "./kubelets.ts";
 
-/** Who set the cordon last, and when: the truth, which no field of the object tells for sure. */
+/** Who set the cordon last, and when: the truth, which no field of the object tells for sure. `nobodyKnows`: what told of it was made unreadable. */
 export interface Cordon {
-	readonly by: "us" | "others";
+	readonly by: "us" | "others" | "nobodyKnows";
 	readonly at: Instant;
 }
 
