@@ -3,7 +3,6 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import fc from "fast-check";
-import "../property-seed.ts";
 import { makeMany } from "../contract/kubernetes-fixtures.ts";
 import { waitsFor } from "./expectations.ts";
 import { endsWith } from "./journal-lines.ts";
@@ -32,7 +31,9 @@ interface Group {
 
 const pod = fc.record({ traits, life: fc.constantFrom(...lives), graceSeconds: fc.integer({ min: 1, max: 60 }) });
 const twinsPerGroup = 5;
-const samples: readonly (readonly TwinPod[])[] = fc.sample(fc.array(pod, { minLength: 1, maxLength: 6 }), 4 * twinsPerGroup);
+/** The same twenty at every commit: nodes are rebooted, and a difference that kubectl has by the second is told apart by hand. Others: SEED=N. */
+const seed = Number(process.env.SEED ?? 3_333_333);
+const samples: readonly (readonly TwinPod[])[] = fc.sample(fc.array(pod, { minLength: 1, maxLength: 6 }), { numRuns: 4 * twinsPerGroup, seed });
 const populations = (turn: number): typeof samples => samples.slice(turn * twinsPerGroup, (turn + 1) * twinsPerGroup);
 /** One of each node hangs in its end: without the setting it would keep both drains for ever. */
 const withOneThatHangs = (population: readonly TwinPod[]): readonly TwinPod[] =>
