@@ -3,8 +3,9 @@ import type { EndedReboot, Instant, NodeMemory, Obstacle, SentinelPod } from "./
 import type { WindowState } from "./windows.ts";
 
 const minuteMs = 60_000;
-export const backOffFirstMs = 15 * minuteMs;
-export const backOffLongestMs = 6 * 60 * minuteMs;
+const backOffFirstMs = 15 * minuteMs;
+/** Before the share of the node is added: 6 hours with it. */
+const backOffLastMs = 4 * 60 * minuteMs;
 /** What ended without a reboot is forgotten after this, when the node no longer asks. */
 const forgetMs = 24 * 60 * minuteMs;
 
@@ -21,9 +22,22 @@ export function memoryOf(memory: readonly NodeMemory[], node: string): NodeMemor
 	return memory.find((each) => each.node === node);
 }
 
-/** 15 minutes, doubled for every further time in a row, 6 hours at most. */
-export function backOffMs(attempts: number): number {
-	return Math.min(backOffLongestMs, backOffFirstMs * 2 ** Math.min(20, attempts - 1));
+/**
+ * 15 minutes, doubled for every further time in a row, and up to half as much again; 6 hours at most. Nodes that gave up at one moment,
+ * each holding the room that the other's pods need, would begin together and meet again for ever: what is added differs by node and time.
+ */
+export function backOffMs(node: string, attempts: number): number {
+	const leastMs = Math.min(backOffLastMs, backOffFirstMs * 2 ** Math.min(20, attempts - 1));
+	return Math.round(leastMs * (1 + shareOf(`${node} ${attempts}`) / 2));
+}
+
+/** From 0 up to 1, always the same for the same text. FNV-1a, then the finalizer of MurmurHash3: names of nodes differ in their last letter. */
+function shareOf(text: string): number {
+	let hash = 0x811c9dc5;
+	for (const letter of text) hash = Math.imul(hash ^ (letter.codePointAt(0) ?? 0), 0x01000193);
+	hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+	hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+	return ((hash ^ (hash >>> 16)) >>> 0) / 2 ** 32;
 }
 
 /** Whether an end counts against the node: not where what forbade it is itself the reason for as long as it lasts. */
@@ -52,7 +66,7 @@ export function afterEnd(memory: NodeMemory | undefined, ended: EndedReboot, why
 	if (ended.cause.kind === "ownerChanged") return base;
 	const counts = backsOff(ended);
 	const attempts = counts ? base.attempts + 1 : base.attempts;
-	const backOffUntil = counts ? ended.endedAt + backOffMs(attempts) : null;
+	const backOffUntil = counts ? ended.endedAt + backOffMs(node.name, attempts) : null;
 	return { ...base, attempts, lastEnd: { end: ended.end, why, at: ended.endedAt, backOffUntil, blocked: blockedBy(ended) } };
 }
 

@@ -299,6 +299,13 @@ const memory: readonly Edit[] = [
 		new: "return end.backOffUntil;",
 	},
 	{
+		name: "a back-off that differs by node",
+		breaks: "L1",
+		file: "plan/memory.ts",
+		old: "(1 + shareOf(",
+		new: "(1 + 0 * shareOf(",
+	},
+	{
 		name: "a stuck node stops its cluster",
 		breaks: "L2",
 		file: "plan/admission.ts",
