@@ -6,9 +6,10 @@ import { after, before, describe, it, type TestContext } from "node:test";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { WatchedFleet } from "../demo/watched-fleet.ts";
 import { troublesFile } from "../lab/troubles.ts";
-import { type LocalRun, Place, until } from "../local/local-run.ts";
+import { type LocalRun, Place } from "../local/local-run.ts";
 import { freePort } from "../ports.ts";
 import type { Pod } from "../real/objects.ts";
+import { until } from "../waiting.ts";
 import { launch, type OpenPage, openPage, violations } from "./open-page.ts";
 import { shoot } from "./screenshots.ts";
 

@@ -6,7 +6,8 @@ import { probeCluster } from "../../lib/kubernetes/probe.ts";
 import { namespace } from "../../lib/plan/model.ts";
 import { CallError } from "../../lib/tick/call-error.ts";
 import type { KubeObject } from "../real/api-client.ts";
-import { credentialOf, failureOf, node, openAs, pod, TestSource, until } from "./kubernetes-fixtures.ts";
+import { until } from "../waiting.ts";
+import { credentialOf, failureOf, node, openAs, pod, TestSource } from "./kubernetes-fixtures.ts";
 import { contract, type Subject } from "./kubernetes-implementations.ts";
 
 const [aNode, aSentinel] = ["node-of-doctor", "sentinel-of-doctor"];

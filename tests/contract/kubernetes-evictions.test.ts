@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { describe } from "node:test";
 import type { EvictionAnswer, PodRef } from "../../lib/tick/world.ts";
+import { until } from "../waiting.ts";
 import { type BudgetSituation, type EvictionRow, endingNamespace, evictionRows, type PodSituation, podName } from "./eviction-rows.ts";
-import { anotherUid, exists, failureOf, fresh, pod, until } from "./kubernetes-fixtures.ts";
+import { anotherUid, exists, failureOf, fresh, pod } from "./kubernetes-fixtures.ts";
 import { contract, type Subject } from "./kubernetes-implementations.ts";
 import { recording } from "./kubernetes-server.ts";
 

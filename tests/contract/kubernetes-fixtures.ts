@@ -1,6 +1,5 @@
 // What the suites on the Kubernetes API share: the adapter as the shipped rights let it be, and states of nodes and pods by name.
 import assert from "node:assert/strict";
-import { setTimeout as delay } from "node:timers/promises";
 import { openCluster } from "../../lib/kubernetes/client.ts";
 import type { Credential, CredentialSource } from "../../lib/kubernetes/credentials.ts";
 import type { NodeFacts } from "../../lib/plan/model.ts";
@@ -82,11 +81,6 @@ const nodeInfo = {
 	osImage: "",
 	systemUUID: "",
 };
-
-/** Looks until it is so. */
-export async function until(what: string, holds: () => Promise<boolean>, timeoutMs = 120_000): Promise<void> {
-	for (const endsAt = Date.now() + timeoutMs; !(await holds()); await delay(50)) assert.ok(Date.now() < endsAt, `not so after ${timeoutMs} ms: ${what}`);
-}
 
 export interface NodeState {
 	readonly name?: string;

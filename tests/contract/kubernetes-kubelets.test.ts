@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { namespace } from "../../lib/plan/model.ts";
 import type { ApiError, KubeObject, PatchType, WatchEvent } from "../real/api-client.ts";
 import type { Node, Pod } from "../real/objects.ts";
-import { anotherUid, exists, fresh, node, pod, runningAndReady, until } from "./kubernetes-fixtures.ts";
+import { until } from "../waiting.ts";
+import { anotherUid, exists, fresh, node, pod, runningAndReady } from "./kubernetes-fixtures.ts";
 import { contract, type Subject } from "./kubernetes-implementations.ts";
 
 const leases = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases";

@@ -7,7 +7,8 @@ import type { PodRef, RebootPodSpec } from "../../lib/tick/world.ts";
 import { shippedImage } from "../lab/manifests.ts";
 import type { KubeObject } from "../real/api-client.ts";
 import type { Pod } from "../real/objects.ts";
-import { anotherUid, exists, failureOf, fresh, makeMany, node, type PodState, pod, runningAndReady, until } from "./kubernetes-fixtures.ts";
+import { until } from "../waiting.ts";
+import { anotherUid, exists, failureOf, fresh, makeMany, node, type PodState, pod, runningAndReady } from "./kubernetes-fixtures.ts";
 import { contract, type Subject } from "./kubernetes-implementations.ts";
 import { recording } from "./kubernetes-server.ts";
 

@@ -10,7 +10,8 @@ import { type Authority, createAuthority } from "../arm/certificates.ts";
 import { shippedImage } from "../lab/manifests.ts";
 import type { ApiError, WatchEvent } from "../real/api-client.ts";
 import type { ControlPlane } from "../real/control-plane.ts";
-import { credentialOf, eventOfNode, failureOf, fresh, makeMany, node, openAs, pod, TestSource, until } from "./kubernetes-fixtures.ts";
+import { until } from "../waiting.ts";
+import { credentialOf, eventOfNode, failureOf, fresh, makeMany, node, openAs, pod, TestSource } from "./kubernetes-fixtures.ts";
 import { contract, type Subject } from "./kubernetes-implementations.ts";
 import { type Answer, type Asked, recording } from "./kubernetes-server.ts";
 

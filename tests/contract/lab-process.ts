@@ -4,13 +4,13 @@ import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { configurationOf, wire } from "../../functions/world.ts";
 import type { ClusterTarget } from "../../lib/plan/policy.ts";
 import type { Clusters } from "../../lib/tick/world.ts";
 import { connectionStringOf } from "../azurite.ts";
 import type { Ready } from "../lab/lab.ts";
 import { ApiClient } from "../real/api-client.ts";
+import { until } from "../waiting.ts";
 
 const main = resolve(import.meta.dirname, "../lab/main.ts");
 
@@ -76,17 +76,17 @@ export function removeFolder(folder: string): void {
 }
 
 /** Looks again and again; an answer that is an error is no yes. */
-export async function eventually(what: string, holds: () => boolean | Promise<boolean>, timeoutMs = 180_000): Promise<void> {
-	const endsAt = Date.now() + timeoutMs;
-	for (;;) {
+export async function eventually(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+	let last: unknown = "";
+	const asked = async () => {
 		try {
-			if (await holds()) return;
+			return await holds();
 		} catch (error) {
-			if (Date.now() > endsAt) throw error;
+			last = error;
+			return false;
 		}
-		if (Date.now() > endsAt) throw new Error(`waiting until ${what}: not so after ${timeoutMs} ms`);
-		await delay(50);
-	}
+	};
+	await until(what, asked, { said: () => String(last), everyMs: 50 });
 }
 
 /** As the admin of a cluster, by the kubeconfig of the ready line. */

@@ -4,7 +4,8 @@ import { execFile } from "node:child_process";
 import { resolve } from "node:path";
 import { after, before, describe, it } from "node:test";
 import type { Diagnosis } from "../../lib/doctor/findings.ts";
-import { type LocalRun, Place, until } from "../local/local-run.ts";
+import { type LocalRun, Place } from "../local/local-run.ts";
+import { until } from "../waiting.ts";
 import { type Line, Told } from "./told.ts";
 import { WatchedFleet } from "./watched-fleet.ts";
 
@@ -143,7 +144,7 @@ describe("people who ask something of the running demonstration", { timeout: 600
 			said = output;
 			return exitCode === 0;
 		};
-		await until("all is good", isGood, () => said);
+		await until("all is good", isGood, { said: () => said });
 		assert.match(said, /all 6 of them; the 5 about this identity refuse what they have to/);
 		assert.equal((JSON.parse(said) as Diagnosis).clusters.length, 3);
 	});

@@ -6,8 +6,9 @@ import { after, before, describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { type Phase, phases } from "../../lib/plan/model.ts";
 import { troublesFile } from "../lab/troubles.ts";
-import { type LocalRun, Place, until } from "../local/local-run.ts";
+import { type LocalRun, Place } from "../local/local-run.ts";
 import { randomOf } from "../random.ts";
+import { until } from "../waiting.ts";
 import { Told } from "./told.ts";
 import { endOf, onHold, rightEnd, toBeRebooted, WatchedFleet } from "./watched-fleet.ts";
 

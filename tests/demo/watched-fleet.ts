@@ -4,11 +4,12 @@ import { join } from "node:path";
 import { adminOf } from "../contract/lab-process.ts";
 import { demonstration } from "../lab/fleet.ts";
 import type { Ready } from "../lab/lab.ts";
-import { type Place, until } from "../local/local-run.ts";
+import type { Place } from "../local/local-run.ts";
 import type { ApiClient } from "../real/api-client.ts";
 import { conditionStatus, type Node, type Pod } from "../real/objects.ts";
 import { AwayLog, marked } from "../real/observers.ts";
 import { WatchCache } from "../real/watch-cache.ts";
+import { until } from "../waiting.ts";
 
 const { clusters } = demonstration(new Date());
 const holdAnnotation = "aks-reboot-scheduler/hold";

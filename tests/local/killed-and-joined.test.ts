@@ -5,7 +5,8 @@ import { resolve } from "node:path";
 import { after, describe, it } from "node:test";
 import { promisify } from "node:util";
 import { isAlive } from "../real/processes.ts";
-import { type LocalRun, Place, until } from "./local-run.ts";
+import { until } from "../waiting.ts";
+import { type LocalRun, Place } from "./local-run.ts";
 
 const ask = resolve(import.meta.dirname, "../../lib/local/ask.ts");
 

@@ -6,20 +6,10 @@ import { once } from "node:events";
 import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { isAlive } from "../real/processes.ts";
+import { until } from "../waiting.ts";
 
 const main = resolve(import.meta.dirname, "../../lib/local/main.ts");
-const patienceMs = 180_000;
-
-/** `said`: told where it does not come about. */
-export async function until(what: string, holds: () => boolean | Promise<boolean>, said: () => string = () => ""): Promise<void> {
-	const endsAt = Date.now() + patienceMs;
-	while (!(await holds())) {
-		if (Date.now() > endsAt) throw new Error(`waiting until ${what}: not so after ${patienceMs} ms\n${said().slice(-6_000)}`);
-		await delay(20);
-	}
-}
 
 /** What runs beside: its process and where it listens. */
 interface Beside {
@@ -53,24 +43,17 @@ export class LocalRun {
 	/** Resolves with what matched first. */
 	async says(pattern: RegExp): Promise<RegExpExecArray> {
 		let found: RegExpExecArray | null = null;
-		await until(
-			`it says ${pattern}`,
-			() => {
-				found = pattern.exec(this.output);
-				return found !== null || !this.running;
-			},
-			() => this.output,
-		);
-		return found ?? assert.fail(`it ended without saying ${pattern}:\n${this.output}`);
+		const matches = () => {
+			found = pattern.exec(this.output);
+			return found !== null;
+		};
+		await until(`it says ${pattern}`, matches, { said: () => this.output, over: () => !this.running });
+		return found ?? assert.fail();
 	}
 
 	/** The exit code; null when a signal ended it. */
 	async ended(): Promise<number | null> {
-		await until(
-			"the run ends",
-			() => !this.running,
-			() => this.output,
-		);
+		await until("the run ends", () => !this.running, { said: () => this.output.slice(-6_000) });
 		return await this.#ended;
 	}
 

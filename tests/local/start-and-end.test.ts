@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { isListening, occupy } from "../ports.ts";
 import { isAlive } from "../real/processes.ts";
-import { type LocalRun, Place, until } from "./local-run.ts";
+import { until } from "../waiting.ts";
+import { type LocalRun, Place } from "./local-run.ts";
 
 /** All that a run started has ended, and nobody listens any more. */
 async function assertNothingIsLeft({ lab, azurite }: { readonly lab: Place["lab"]; readonly azurite: Place["azurite"] }, place: Place): Promise<void> {

@@ -6,8 +6,8 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { after, before, test } from "node:test";
-import { setTimeout as delay } from "node:timers/promises";
 import { alive } from "../../lib/local/processes.ts";
+import { until } from "../waiting.ts";
 import { ApiError } from "./api-client.ts";
 import { type ControlPlane, startControlPlane } from "./control-plane.ts";
 
@@ -16,14 +16,6 @@ before(async () => {
 	plane = await startControlPlane({ users: [{ name: "guest", groups: ["guests"] }] });
 });
 after(() => plane?.stop());
-
-async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-	const deadline = Date.now() + 180_000;
-	while (!(await holds())) {
-		if (Date.now() > deadline) throw new Error(`waiting until ${what}: not so after 180 s`);
-		await delay(50);
-	}
-}
 
 test("a test process that is killed leaves no process and no directory behind", async () => {
 	const dir = mkdtempSync(join(tmpdir(), "killed-"));

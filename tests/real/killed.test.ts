@@ -9,6 +9,7 @@ import { devKey } from "../../lib/local/azurite.ts";
 import { leaseMs } from "../../lib/tick/lease.ts";
 import { occupy } from "../ports.ts";
 import { randomOf } from "../random.ts";
+import { until } from "../waiting.ts";
 import { assertNoLeaks, assertTidy, cordonManagers, nodeOf, situation, waitsFor } from "./expectations.ts";
 import { recordsIn } from "./ledger-rows.ts";
 import type { BudgetWatch } from "./observers.ts";
@@ -128,13 +129,12 @@ describe("a scheduler that is killed twenty times", () => {
 		moment.holds(scheduler);
 		// An eviction that is cut off between the budget's count and the pod's deletion keeps its place in the budget for two minutes
 		// (DeletionTimeout of Kubernetes' disruption controller).
-		const endsAt = Date.now() + 300_000;
-		while (!moment.holds(scheduler)) {
-			const why = scheduler.running ? (Date.now() > endsAt ? "not so after 300 s" : null) : "it has ended";
-			if (why !== null)
-				throw new Error(`seed ${seed}: waiting until ${moment.name}: ${why}; it said:\n${scheduler.story().slice(-4_000)}\n${await situation(scenario)}`);
-			await delay(5);
-		}
+		await until(moment.name, () => moment.holds(scheduler), {
+			said: async () => `seed ${seed}; it said:\n${scheduler.story().slice(-4_000)}\n${await situation(scenario)}`,
+			over: () => !scheduler.running,
+			patienceMs: 300_000,
+			everyMs: 5,
+		});
 		const delayMs = Math.round(random() * moment.laterMs);
 		if (delayMs > 0) await delay(delayMs);
 		await scheduler.kill();
@@ -334,12 +334,4 @@ function noteOf(folder: string): Note | null {
 function dataIn(folder: string): string[] {
 	const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((each) => each.isFile());
 	return files.map((each) => readFileSync(join(each.parentPath, each.name), "utf8"));
-}
-
-async function until(what: string, holds: () => boolean, timeoutMs = 180_000): Promise<void> {
-	const endsAt = Date.now() + timeoutMs;
-	while (!holds()) {
-		if (Date.now() > endsAt) throw new Error(`waiting until ${what}: not so after ${timeoutMs} ms`);
-		await delay(1);
-	}
 }

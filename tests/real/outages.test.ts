@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { leaseMs } from "../../lib/tick/lease.ts";
+import { until as comesAbout } from "../waiting.ts";
 import { assertNoLeaks, assertTidy, markOf, nodeOf, situation, waitsFor } from "./expectations.ts";
 import type { NodeSettings } from "./kubelet-settings.ts";
 import { recordsIn } from "./ledger-rows.ts";
@@ -55,15 +56,11 @@ async function letGo(story: Story): Promise<void> {
 	await scenario.controlPlane.kubectl("annotate", "pod", `sticky-${story}`, "simulated-kubelet/stop-ms=0", "--overwrite");
 }
 
-async function until(scheduler: Scheduler, what: string, holds: () => boolean, timeoutMs = 240_000): Promise<void> {
-	const endsAt = Date.now() + timeoutMs;
-	while (!holds()) {
-		if (Date.now() > endsAt || !scheduler.running) {
-			throw new Error(`waiting until ${what}: not so after ${timeoutMs} ms; it said:\n${scheduler.story().slice(-6_000)}\n${await situation(scenario)}`);
-		}
-		await delay(10);
-	}
-}
+const until = (scheduler: Scheduler, what: string, holds: () => boolean): Promise<void> =>
+	comesAbout(what, holds, {
+		said: async () => `it said:\n${scheduler.story().slice(-6_000)}\n${await situation(scenario)}`,
+		over: () => !scheduler.running,
+	});
 
 /** By the service's clock; those of the nodes go along with it. */
 async function leaseRunsOut(): Promise<void> {

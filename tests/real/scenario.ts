@@ -8,6 +8,7 @@ import { join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { TableClient, TableServiceClient } from "@azure/data-tables";
 import { type Azurite, devKey, startAzurite } from "../azurite.ts";
+import { until } from "../waiting.ts";
 import { type ControlPlane, type ControlPlaneOptions, startControlPlane } from "./control-plane.ts";
 import type { NodeSettings, NodeSpec } from "./kubelet-settings.ts";
 import { type Fleet, startKubelets } from "./kubelets.ts";
@@ -73,18 +74,11 @@ export class Scheduler {
 	}
 
 	/** Resolves at the first line of that event (and those fields), also an earlier one. */
-	async says(event: string, fields: Readonly<Record<string, unknown>> = {}, timeoutMs = 240_000): Promise<Line> {
-		const endsAt = Date.now() + timeoutMs;
-		for (;;) {
-			const line = this.told(event, fields)[0];
-			if (line !== undefined) return line;
-			if (Date.now() > endsAt || !this.running) {
-				throw new Error(
-					`the scheduler ${this.running ? "has not said" : "ended without saying"} ${event} ${JSON.stringify(fields)}; it said:\n${this.story().slice(-4_000)}`,
-				);
-			}
-			await delay(20);
-		}
+	async says(event: string, fields: Readonly<Record<string, unknown>> = {}): Promise<Line> {
+		const told = () => this.told(event, fields)[0];
+		const said = () => `the scheduler said:\n${this.story().slice(-4_000)}`;
+		await until(`it says ${event} ${JSON.stringify(fields)}`, () => told() !== undefined, { said, over: () => !this.running });
+		return told() as Line;
 	}
 
 	told(event: string, fields: Readonly<Record<string, unknown>> = {}): Line[] {

@@ -18,7 +18,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
+import { until } from "../waiting.ts";
 
 export const scriptFile = resolve(import.meta.dirname, "../../infra/cluster/report.sh");
 
@@ -215,17 +215,10 @@ function layOutCurl(dir: string): void {
 	writeFileSync(curl, `#!/bin/sh\n${note}\nexec /usr/bin/curl "$@"\n`, { mode: 0o755 });
 }
 
-/** Waits until a check holds; the sentinel's log tells why it never did. */
-export async function waitFor(what: string, check: () => boolean | Promise<boolean>, sentinel?: Sentinel, timeoutMs = 180_000): Promise<void> {
-	const deadline = Date.now() + timeoutMs;
-	for (;;) {
-		if (await check()) return;
-		if (Date.now() > deadline) {
-			const log = sentinel !== undefined && existsSync(join(sentinel.dir, "log")) ? `; the sentinel said:\n${sentinel.log()}` : "";
-			throw new Error(`waited ${timeoutMs} ms for ${what}${log}`);
-		}
-		await delay(50);
-	}
+/** Looks until it is so; the sentinel's log tells why it never was. */
+export function waitFor(what: string, holds: () => boolean | Promise<boolean>, sentinel: Sentinel): Promise<void> {
+	const said = () => (existsSync(join(sentinel.dir, "log")) ? `the sentinel said:\n${sentinel.log()}` : "");
+	return until(what, holds, { said, everyMs: 50 });
 }
 
 /** The annotation as it is written. */

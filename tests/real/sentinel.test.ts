@@ -7,6 +7,7 @@ import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import { after, afterEach, before, describe, test } from "node:test";
 import { parseReport } from "../../lib/kubernetes/sentinel.ts";
+import { until } from "../waiting.ts";
 import type { KubeObject } from "./api-client.ts";
 import { type ControlPlane, startControlPlane } from "./control-plane.ts";
 import { asking, idle, type Report, Sentinel, type SentinelOptions, shellMissing, shells, touchAt, waitFor } from "./sentinel-process.ts";
@@ -42,7 +43,7 @@ async function podOfNewNode(): Promise<KubeObject> {
 	const name = `node-${++nodes}`;
 	await addNode(name, { "kubernetes.io/os": "linux" });
 	let found: KubeObject | undefined;
-	await waitFor(`a sentinel pod on ${name}`, async () => {
+	await until(`a sentinel pod is on ${name}`, async () => {
 		found = (await plane.api.list(`${pods}?fieldSelector=spec.nodeName=${name}`))[0];
 		return found !== undefined;
 	});

@@ -6,9 +6,9 @@ import { join, resolve } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { Agent, fetch } from "undici";
 import { namespace } from "../../lib/plan/model.ts";
+import { until } from "../waiting.ts";
 import { type ControlPlane, startControlPlane } from "./control-plane.ts";
 import type { Node } from "./objects.ts";
-import { waitFor } from "./sentinel-process.ts";
 import { type Attempt, accepted, attempts, type Call, type Thief, world } from "./thief-attempts.ts";
 import { apply, barePod, type Manifest, namespaceNamed } from "./workloads.ts";
 
@@ -112,7 +112,7 @@ async function policiesInForce(): Promise<void> {
 		assert.ok(first);
 		// The attempt itself must leave nothing behind where it is let through.
 		const call = { ...first.call, path: `${first.call.path}${first.call.path.includes("?") ? "&" : "?"}dryRun=All` };
-		await waitFor(`policy ${policy} is in force`, async () => (await send(tokens[first.thief], call)).message.includes("ValidatingAdmissionPolicy"));
+		await until(`policy ${policy} is in force`, async () => (await send(tokens[first.thief], call)).message.includes("ValidatingAdmissionPolicy"));
 	}
 }
 
@@ -152,7 +152,7 @@ test("without the sentinel DaemonSet no reboot pod is made, and one that is ther
 	await plane.api.delete(`/apis/apps/v1/namespaces/${namespace}/daemonsets/sentinel`);
 	const [, create] = accepted.find(([, call]) => call.method === "POST" && call.path.endsWith("/pods")) ?? assert.fail("no creation of the reboot pod");
 	const dryRun = { ...create, path: `${create.path}?dryRun=All` };
-	await waitFor("the policy misses its parameter", async () => (await send(tokens.scheduler, dryRun)).message.includes("no params found"));
+	await until("the policy misses its parameter", async () => (await send(tokens.scheduler, dryRun)).message.includes("no params found"));
 	const path = `/api/v1/namespaces/${namespace}/pods/${world.reboot}?gracePeriodSeconds=0`;
 	assert.equal((await send(tokens.scheduler, { method: "DELETE", path })).status, 200);
 });

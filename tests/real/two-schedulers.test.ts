@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import { leaseMs } from "../../lib/tick/lease.ts";
+import { until as comesAbout } from "../waiting.ts";
 import { assertNoLeaks, assertTidy, markOf, nodeOf, situation, waitsFor } from "./expectations.ts";
 import { recordsIn, tableOf } from "./ledger-rows.ts";
 import { type Scenario, type Scheduler, startScenario } from "./scenario.ts";
@@ -85,16 +85,11 @@ function workerOf(scheduler: Scheduler): unknown {
 	return scheduler.told("round.started")[0]?.worker;
 }
 
-async function until(what: string, holds: () => boolean, timeoutMs = 240_000): Promise<void> {
-	const endsAt = Date.now() + timeoutMs;
-	while (!holds()) {
-		if (Date.now() > endsAt) {
-			const stories = scenario.schedulers.map((each) => each.story().slice(-3_000)).join("\n----\n");
-			throw new Error(`waiting until ${what}: not so after ${timeoutMs} ms\n${stories}\n${await situation(scenario)}`);
-		}
-		await delay(1);
-	}
-}
+const until = (what: string, holds: () => boolean): Promise<void> =>
+	comesAbout(what, holds, {
+		said: async () => `${scenario.schedulers.map((each) => each.story().slice(-3_000)).join("\n----\n")}\n${await situation(scenario)}`,
+		everyMs: 1,
+	});
 
 /** By the service's clock; those of the nodes go along with it. */
 async function leaseRunsOut(): Promise<void> {
