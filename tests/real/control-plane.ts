@@ -2,7 +2,7 @@
 // The programs are found by KUBEBUILDER_ASSETS, as controller-runtime's envtest does.
 import { execFile } from "node:child_process";
 import { generateKeyPairSync, randomBytes } from "node:crypto";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -329,7 +329,9 @@ function writeKubeconfig(file: string, context: string, cluster: Record<string, 
 		contexts: [{ name: context, context: { cluster: context, user } }],
 		"current-context": context,
 	};
-	writeFileSync(file, JSON.stringify(config, null, 2), { mode: 0o600 });
+	// At once: a process that was started a moment ago may be reading it.
+	writeFileSync(`${file}.new`, JSON.stringify(config, null, 2), { mode: 0o600 });
+	renameSync(`${file}.new`, file);
 }
 
 /** Waits for a condition while a part comes up; a check that throws is not fulfilled yet. */
