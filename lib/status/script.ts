@@ -31,6 +31,8 @@ export const script = `
 		const onSummary = focused && document.activeElement.tagName === "SUMMARY";
 		const open = new Map([...find("main").querySelectorAll("details[id]")].map((each) => [each.id, each.open]));
 		const main = document.adoptNode(find("main", next));
+		/* A page that became too short would be scrolled up by the browser. */
+		document.documentElement.style.minHeight = held ? scrollY + innerHeight + "px" : "";
 		for (const each of main.querySelectorAll("details[id]")) if (touched.has(each.id) && open.has(each.id)) each.open = open.get(each.id);
 		find("main").replaceWith(main);
 		document.title = next.title;

@@ -102,6 +102,26 @@ describe("the page in Chromium", () => {
 		await close();
 	});
 
+	it("keeps what is in sight where it is when what ended leaves the page too short to be scrolled so far", async () => {
+		const few = Array.from({ length: 30 }, (_, i) => waitingCluster(`few-${String(i).padStart(2, "0")}`));
+		shown.fleet = readOf([stuckCluster("ends"), ...few]);
+		const { page, close } = await openPage();
+		await page.evaluate("scrollTo({ top: document.documentElement.scrollHeight, behavior: 'instant' })");
+		const last = page.locator("#cluster-few-25 > summary");
+		const top = async () => (await last.boundingBox())?.y ?? Number.NaN;
+		const before = await top();
+		// All below it goes, and what is above becomes shorter.
+		shown.fleet = readOf(few.slice(0, 26));
+		await letItAsk(page);
+		await page.locator("#cluster-few-29").waitFor({ state: "detached" });
+		assert.ok(Math.abs((await top()) - before) <= 1, `${await top()} and not ${before}`);
+		// Nobody scrolls into nothing for good.
+		await page.evaluate("scrollTo({ top: 0, behavior: 'instant' })");
+		await letItAsk(page);
+		await page.waitForFunction("document.documentElement.style.minHeight === ''");
+		await close();
+	});
+
 	it("opens by itself what needs attention now, though it was folded before", async () => {
 		const quiet = Array.from({ length: 12 }, (_, i) => idleCluster(`quiet-${i}`));
 		shown.fleet = readOf([idleCluster("prod"), ...quiet]);
