@@ -96,6 +96,8 @@ function reasonless(universe: Universe, cluster: Cluster, node: ApiNode): string
 	const waiting = summary.waiting.find((each) => each.node === name);
 	if (waiting === undefined) return asks && node.machine.up ? `${name} asks for a reboot, and is not told of` : null;
 	if (waiting.reasons.length === 0) return `${name} waits without a reason`;
-	const untrue = waiting.reasons.flatMap((kind) => falseReason(kind, { universe, cluster, node, owner, at: summary.at ?? 0 }) ?? []);
+	const chosen = summary.inFlight.flatMap(({ phase, since }) => (phase === "cordoning" ? [since] : []));
+	const seen = { universe, cluster, node, owner, at: summary.at, chosen };
+	const untrue = waiting.reasons.flatMap((kind) => falseReason(kind, seen) ?? []);
 	return untrue[0] === undefined ? null : `${name} waits for a reason that is not true: ${untrue[0]} (${waiting.why})`;
 }

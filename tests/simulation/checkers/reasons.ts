@@ -5,6 +5,7 @@ import type { Scheduler } from "../processes.ts";
 import type { Cluster } from "../universe/cluster.ts";
 import type { ApiNode } from "../universe/nodes.ts";
 import type { Universe } from "../universe.ts";
+import { begunMs } from "./checker.ts";
 import { isStuck, ownerOf } from "./obstacles.ts";
 import { holds, openAt, scopedMs } from "./settings-meaning.ts";
 
@@ -15,6 +16,8 @@ export interface Seen {
 	readonly owner: Scheduler;
 	/** When that was seen. */
 	readonly at: number;
+	/** Since when nodes are told to be chosen and not yet cordoned: BEFORE_DRAIN leaves no trace on them. Believed for so long as that may take. */
+	readonly chosen: readonly number[];
 }
 
 /** In calm a cluster, its namespace and its rights are in order, and everything can be read. */
@@ -45,7 +48,7 @@ export function falseReason(kind: string, seen: Seen): string | null {
 	return calmly.has(kind) || isFalse(kind, seen) ? kind : null;
 }
 
-function isFalse(kind: string, { universe, cluster, node, owner, at }: Seen): boolean {
+function isFalse(kind: string, { universe, cluster, node, owner, at, chosen }: Seen): boolean {
 	const { environment, current } = owner;
 	const { name, pool } = node.facts;
 	switch (kind) {
@@ -81,6 +84,7 @@ function isFalse(kind: string, { universe, cluster, node, owner, at }: Seen): bo
 			return node.facts.mark.kind === "none";
 		case "clusterFull":
 		case "poolFull":
+			if (chosen.some((since) => at - since < begunMs)) return false;
 			return !cluster.nodes.all().some((each) => each.facts.mark.kind !== "none" || each.machine.rebootedByUsAt.some((then) => at - then < 30 * 60_000));
 		default:
 			return false;
