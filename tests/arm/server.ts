@@ -4,6 +4,7 @@ import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer } from "node:https";
 import type { CredentialResults, ManagedCluster } from "@azure/arm-containerservice";
+import { answerUntruly, type UntrueAnswer } from "../untrue-answers.ts";
 import { type Authority, createAuthority } from "./certificates.ts";
 
 export interface ArmCluster {
@@ -29,11 +30,7 @@ export interface ArmCall {
 /** What a call is answered instead of the truth. */
 export type ArmTrouble =
 	| { readonly kind: "error"; readonly status: number; readonly code: string; readonly message?: string; readonly retryAfterSeconds?: number }
-	| { readonly kind: "body"; readonly status: number; readonly contentType: string; readonly body: string }
-	/** Nothing ever comes. */
-	| { readonly kind: "hang" }
-	/** The connection is cut. */
-	| { readonly kind: "cut" };
+	| UntrueAnswer;
 
 export interface ArmOptions {
 	readonly clusters: readonly ArmCluster[];
@@ -94,24 +91,12 @@ function sendError(response: ServerResponse, status: number, code: string, messa
 }
 
 function makeTrouble(response: ServerResponse, trouble: ArmTrouble): void {
-	switch (trouble.kind) {
-		case "error": {
-			const headers = trouble.retryAfterSeconds === undefined ? {} : { "retry-after": String(trouble.retryAfterSeconds) };
-			sendError(response, trouble.status, trouble.code, trouble.message ?? `refused: ${trouble.code}`, headers);
-			return;
-		}
-		case "body":
-			response.writeHead(trouble.status, { "content-type": trouble.contentType });
-			response.end(trouble.body);
-			return;
-		case "hang":
-			return;
-		case "cut":
-			response.socket?.destroy();
-			return;
-		default:
-			trouble satisfies never;
+	if (trouble.kind !== "error") {
+		answerUntruly(response, trouble);
+		return;
 	}
+	const headers = trouble.retryAfterSeconds === undefined ? {} : { "retry-after": String(trouble.retryAfterSeconds) };
+	sendError(response, trouble.status, trouble.code, trouble.message ?? `refused: ${trouble.code}`, headers);
 }
 
 function sendTruth(response: ServerResponse, call: ArmCall, clusters: ReadonlyMap<string, ArmCluster>): void {

@@ -6,6 +6,7 @@ import type { TLSSocket } from "node:tls";
 import { promisify } from "node:util";
 import { constants, gzip } from "node:zlib";
 import type { IssuedCertificate } from "../../arm/certificates.ts";
+import { answerUntruly, type UntrueAnswer } from "../../untrue-answers.ts";
 import type { Api } from "./api.ts";
 import { authorize, type User } from "./authorization.ts";
 import { type Call, callOf, type Heard } from "./calls.ts";
@@ -25,11 +26,8 @@ export type Trouble =
 			readonly retryAfterSeconds?: number;
 			readonly causes?: readonly Cause[];
 	  }
-	| { readonly kind: "body"; readonly status: number; readonly contentType: string; readonly body: string }
-	/** Nothing ever comes. */
-	| { readonly kind: "hang" }
-	/** The connection is cut before the call has any effect. */
-	| { readonly kind: "cut" }
+	/** Without having any effect. */
+	| UntrueAnswer
 	/** The call has its effect, but its answer is lost. */
 	| { readonly kind: "lostAnswer" };
 
@@ -195,26 +193,15 @@ async function send(request: IncomingMessage, response: ServerResponse, code: nu
 }
 
 function makeTrouble(response: ServerResponse, trouble: Exclude<Trouble, { kind: "lostAnswer" }>, note: Note): void {
-	switch (trouble.kind) {
-		case "error": {
-			const { status, reason, message = `refused: ${reason}`, retryAfterSeconds, causes } = trouble;
-			const details = { ...(causes === undefined ? {} : { causes }), ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }) };
-			const refusal = new Refusal(status, reason, message, details);
-			const headers = { "content-type": "application/json", ...(retryAfterSeconds === undefined ? {} : { "retry-after": String(retryAfterSeconds) }) };
-			note(status, reason, 0);
-			response.writeHead(status, headers).end(JSON.stringify(refusal.status));
-			return;
-		}
-		case "body":
-			note(trouble.status, undefined, trouble.body.length);
-			response.writeHead(trouble.status, { "content-type": trouble.contentType }).end(trouble.body);
-			return;
-		case "hang":
-			return;
-		case "cut":
-			response.socket?.destroy();
-			return;
-		default:
-			trouble satisfies never;
+	if (trouble.kind === "body") note(trouble.status, undefined, trouble.body.length);
+	if (trouble.kind !== "error") {
+		answerUntruly(response, trouble);
+		return;
 	}
+	const { status, reason, message = `refused: ${reason}`, retryAfterSeconds, causes } = trouble;
+	const details = { ...(causes === undefined ? {} : { causes }), ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }) };
+	const refusal = new Refusal(status, reason, message, details);
+	const headers = { "content-type": "application/json", ...(retryAfterSeconds === undefined ? {} : { "retry-after": String(retryAfterSeconds) }) };
+	note(status, reason, 0);
+	response.writeHead(status, headers).end(JSON.stringify(refusal.status));
 }
