@@ -1,18 +1,15 @@
 // What the shipped rights and policies leave to somebody who has got hold of an identity: every attempt is made, and refused by whom it says.
 import assert from "node:assert/strict";
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { Agent, fetch } from "undici";
 import { namespace } from "../../lib/plan/model.ts";
 import { until } from "../waiting.ts";
 import { type ControlPlane, startControlPlane } from "./control-plane.ts";
 import type { Node } from "./objects.ts";
+import { applyShipped } from "./scenario.ts";
 import { type Attempt, accepted, attempts, type Call, type Thief, world } from "./thief-attempts.ts";
 import { apply, barePod, type Manifest, namespaceNamed } from "./workloads.ts";
 
-const manifests = resolve(import.meta.dirname, "../../infra/cluster");
 const owner = `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases/owner`;
 const contentTypes = { merge: "merge-patch+json", strategic: "strategic-merge-patch+json", json: "json-patch+json", apply: "apply-patch+yaml" } as const;
 
@@ -23,7 +20,7 @@ const tokens = { scheduler: "", sentinel: "", unbound: "" };
 before(async () => {
 	plane = await startControlPlane({ controllers: false, scheduler: false, audit: false });
 	agent = new Agent({ connect: { ca: plane.caPem } });
-	await applyWithSparedNamespaces();
+	await applyShipped(plane, ["spare-namespaces"]);
 	await makeWorld();
 	const { uid } = (await plane.api.get(`/api/v1/namespaces/${namespace}/pods/${world.own}`)).metadata;
 	tokens.scheduler = plane.token("scheduler");
@@ -35,24 +32,6 @@ after(async () => {
 	await agent?.close();
 	await plane?.stop();
 });
-
-async function applyWithSparedNamespaces(): Promise<void> {
-	const dir = mkdtempSync(join(tmpdir(), "thief-"));
-	try {
-		cpSync(manifests, dir, { recursive: true });
-		edit(join(dir, "scheduler-identity.yaml"), "00000000-0000-0000-0000-000000000000", "scheduler");
-		edit(join(dir, "kustomization.yaml"), "# components:\n#   - components/delete-pods\n#   - components/spare", "components:\n  - components/spare");
-		await plane.kubectl("apply", "-k", dir);
-	} finally {
-		rmSync(dir, { recursive: true, force: true });
-	}
-}
-
-function edit(file: string, from: string, to: string): void {
-	const text = readFileSync(file, "utf8");
-	assert.ok(text.includes(from), `${file} has no ${from}`);
-	writeFileSync(file, text.replace(from, to));
-}
 
 function podOf(name: string, app: string, fields: object = {}): Manifest {
 	const metadata = { name, namespace, labels: { app }, annotations: { "team-a/note": "keep" } };

@@ -18,7 +18,7 @@ import {
 	targetId,
 	windowsFor,
 } from "../../lib/plan/policy.ts";
-import { everyMinute } from "./states.ts";
+import { defaultSettings } from "./states.ts";
 
 function scoped<T>(scope: string, value: T): Scoped<T> {
 	const [cluster = "*", pool = null] = scope.split("/");
@@ -26,31 +26,7 @@ function scoped<T>(scope: string, value: T): Scoped<T> {
 }
 
 function bareSettings(changes: Partial<Settings> = {}): Settings {
-	return {
-		clusters: [],
-		maintenanceWindows: [],
-		maxConcurrent: [],
-		drainTimeoutMs: [],
-		drainTimeoutAction: [],
-		windowCloses: [],
-		expectedDurationMs: [],
-		rebootIntervalMs: [],
-		probationMs: [],
-		hold: [],
-		drainGracePeriodSeconds: null,
-		drainPodSelector: null,
-		drainSkipWaitForDeleteMs: null,
-		unmanagedPods: "delete",
-		rebootTimeoutMs: 900_000,
-		beforeDrainMs: 0,
-		beforeRebootMs: 0,
-		soakMs: 0,
-		dryRun: false,
-		stateTable: "reboots",
-		tickSchedule: everyMinute,
-		notifyUrls: [],
-		...changes,
-	};
+	return defaultSettings({ clusters: [], maintenanceWindows: [], rebootTimeoutMs: 900_000, ...changes });
 }
 
 describe("a pattern matches a name", () => {

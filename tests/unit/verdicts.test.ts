@@ -4,53 +4,17 @@ import type { DaemonSetRef, PodFacts, PodPhase } from "../../lib/plan/model.ts";
 import { known, unknown } from "../../lib/plan/model.ts";
 import type { Policy } from "../../lib/plan/policy.ts";
 import { podVerdict, type Verdict, type VerdictContext, type VerdictKind, type VerdictReason } from "../../lib/plan/verdicts.ts";
+import { defaultPolicy, deploymentPod } from "./states.ts";
 
 const second = 1_000;
 const cordonedAt = Date.UTC(2026, 10, 28, 2, 0, 0, 500);
 const now = cordonedAt + 600 * second;
 
-function aPolicy(changes: Partial<Policy> = {}): Policy {
-	return {
-		drainTimeoutMs: 1_800_000,
-		drainTimeoutAction: "give-up",
-		windowCloses: "give-up",
-		expectedDurationMs: 900_000,
-		rebootIntervalMs: 72_000_000,
-		probationMs: 1_800_000,
-		drainGracePeriodSeconds: null,
-		drainPodSelector: null,
-		drainSkipWaitForDeleteMs: null,
-		unmanagedPods: "delete",
-		rebootTimeoutMs: 900_000,
-		beforeDrainMs: 0,
-		beforeRebootMs: 0,
-		soakMs: 0,
-		...changes,
-	};
-}
+const aPolicy = defaultPolicy;
 
 /** Of a Deployment, running since long before the cordon. */
 function aPod(changes: Partial<PodFacts> = {}): PodFacts {
-	return {
-		namespace: "shop",
-		name: "web-1",
-		uid: "pod-uid",
-		node: "node-1",
-		phase: "Running",
-		ready: true,
-		createdAt: cordonedAt - 86_400 * second,
-		deletionAt: null,
-		controller: { kind: "ReplicaSet", apiVersion: "apps/v1", name: "web", uid: "rs-uid" },
-		mirror: false,
-		emptyDir: false,
-		toleratesCordon: false,
-		selected: true,
-		ours: null,
-		sentinel: null,
-		containerIds: [],
-		trouble: null,
-		...changes,
-	};
+	return deploymentPod({ createdAt: cordonedAt - 86_400 * second, ...changes });
 }
 
 const logs: DaemonSetRef = { namespace: "shop", name: "logs", uid: "ds-uid" };
