@@ -24,11 +24,12 @@ export function memoryOf(memory: readonly NodeMemory[], node: string): NodeMemor
 
 /**
  * 15 minutes, doubled for every further time in a row, and up to half as much again; 6 hours at most. Nodes that gave up at one moment,
- * each holding the room that the other's pods need, would begin together and meet again for ever: what is added differs by node and time.
+ * each holding the room that the other's pods need, would begin together and meet again for ever: what is added differs by node, and
+ * by moment, so that two of them do not have the same bad luck every night.
  */
-export function backOffMs(node: string, attempts: number): number {
+export function backOffMs(node: string, attempts: number, endedAt: Instant): number {
 	const leastMs = Math.min(backOffLastMs, backOffFirstMs * 2 ** Math.min(20, attempts - 1));
-	return Math.round(leastMs * (1 + shareOf(`${node} ${attempts}`) / 2));
+	return Math.round(leastMs * (1 + shareOf(`${node} ${endedAt}`) / 2));
 }
 
 /** From 0 up to 1, always the same for the same text. FNV-1a, then the finalizer of MurmurHash3: names of nodes differ in their last letter. */
@@ -66,7 +67,7 @@ export function afterEnd(memory: NodeMemory | undefined, ended: EndedReboot, why
 	if (ended.cause.kind === "ownerChanged") return base;
 	const counts = backsOff(ended);
 	const attempts = counts ? base.attempts + 1 : base.attempts;
-	const backOffUntil = counts ? ended.endedAt + backOffMs(node.name, attempts) : null;
+	const backOffUntil = counts ? ended.endedAt + backOffMs(node.name, attempts, ended.endedAt) : null;
 	return { ...base, attempts, lastEnd: { end: ended.end, why, at: ended.endedAt, backOffUntil, blocked: blockedBy(ended) } };
 }
 

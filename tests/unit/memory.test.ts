@@ -35,25 +35,29 @@ describe("back-off", () => {
 	test("is 15 minutes, doubles every time in a row, is up to half as long again, and 6 hours at most", () => {
 		const least = [15, 30, 60, 120, 240, 240, 240].map((minutes) => minutes * minute);
 		for (const [i, attempts] of [1, 2, 3, 4, 5, 6, 100].entries()) {
-			const minutes = Array.from({ length: 1_000 }, (_, n) => backOffMs(`aks-np1-12345678-vmss${n.toString(36).padStart(6, "0")}`, attempts));
-			const [first, last] = [Math.min(...minutes), Math.max(...minutes)];
+			const ms = Array.from({ length: 1_000 }, (_, n) => backOffMs(`aks-np1-12345678-vmss${n.toString(36).padStart(6, "0")}`, attempts, now));
+			const [first, last] = [Math.min(...ms), Math.max(...ms)];
 			assert.ok(first >= (least[i] ?? 0) && first < 1.01 * (least[i] ?? 0), `${attempts}: ${first}`);
 			assert.ok(last <= 1.5 * (least[i] ?? 0) && last > 1.49 * (least[i] ?? 0), `${attempts}: ${last}`);
 		}
 	});
 
-	test("nodes that gave up at one moment do not begin together for ever, however much alike their names are", () => {
+	test("nodes that gave up at one moment begin minutes apart before long, however much alike their names are, and not every night alike", () => {
 		const names = Array.from({ length: 36 }, (_, n) => `aks-np1-12345678-vmss00000${n.toString(36)}`);
+		const apartMs = (one: string, other: string, attempts: number, at: number) => Math.abs(backOffMs(one, attempts, at) - backOffMs(other, attempts, at));
 		for (const [i, one] of names.entries())
 			for (const other of names.slice(i + 1)) {
-				const apartMs = [1, 2, 3, 4, 5, 6, 7].map((attempts) => Math.abs(backOffMs(one, attempts) - backOffMs(other, attempts)));
-				assert.ok(Math.max(...apartMs) > 3 * minute, `${one} and ${other}: ${apartMs}`);
+				const together = Array.from({ length: 30 }, (_, night) => night).filter((night) => {
+					const at = now + night * 24 * hour;
+					return apartMs(one, other, 1, at) < 2 * minute && apartMs(one, other, 2, at + 45 * minute) < 2 * minute;
+				});
+				assert.ok(together.length < 15, `${one} and ${other} meet in ${together.length} of 30 nights`);
 			}
 	});
 
 	test("counts what failed or was vetoed, and never what forbade the reboot: that is itself the reason while it lasts", () => {
 		const after = (end: Parameters<typeof endedAs>[0], cause: Cause) => afterEnd(undefined, endedAs(end, cause), "why").lastEnd?.backOffUntil;
-		const first = now + backOffMs("node-1", 1);
+		const first = now + backOffMs("node-1", 1, now);
 		assert.equal(after("gaveUp", drainTimedOut), first);
 		assert.equal(after("gaveUp", { kind: "rebootTimedOut", afterMs: 1, trouble: null }), first);
 		assert.equal(after("cancelled", { kind: "uncordonedByOthers", phase: "draining" }), first);
@@ -65,7 +69,7 @@ describe("back-off", () => {
 
 	test("goes on doubling for the same boot", () => {
 		const again = afterEnd(givenUpMemory(hour, { attempts: 2 }), endedAs("gaveUp", drainTimedOut), "why");
-		assert.deepEqual([again.attempts, again.lastEnd?.backOffUntil], [3, now + backOffMs("node-1", 3)]);
+		assert.deepEqual([again.attempts, again.lastEnd?.backOffUntil], [3, now + backOffMs("node-1", 3, now)]);
 	});
 
 	test("is forgotten at a new boot id", () => {
@@ -84,7 +88,7 @@ describe("back-off", () => {
 	test("a night of failures does not make the next night's first one wait for hours", () => {
 		const [fresh] = reconsidered([givenUpMemory(24 * hour, { attempts: 5 })], () => openWindow);
 		assert.equal(fresh?.attempts, 0);
-		assert.equal(afterEnd(fresh, endedAs("gaveUp", drainTimedOut), "why").lastEnd?.backOffUntil, now + backOffMs("node-1", 1));
+		assert.equal(afterEnd(fresh, endedAs("gaveUp", drainTimedOut), "why").lastEnd?.backOffUntil, now + backOffMs("node-1", 1, now));
 		for (const window of [endlessly, closedWindow, null, { ...openWindow, openedAt: now - 48 * hour }])
 			assert.equal(reconsidered([givenUpMemory(24 * hour, { attempts: 5 })], () => window)[0]?.attempts, 5);
 	});
