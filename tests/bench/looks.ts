@@ -52,6 +52,15 @@ interface Measured {
 	readonly waitingByHand: ByHand;
 }
 
+/** Nodes that wait are told so by an event, some in each look: once. */
+async function untilAllAreTold(scheduler: Scheduler): Promise<void> {
+	for (let each = 0; each < 20; each++) {
+		const look = await scheduler.look();
+		if (!look.traffic.kubernetes.some((line) => line.includes("/events"))) return;
+	}
+	throw new Error("events of nodes that wait go on after twenty looks");
+}
+
 /** Until a reboot drains; the pods stay, since there are no kubelets. */
 async function untilItDrains(scheduler: Scheduler): Promise<void> {
 	for (let each = 0; each < 8; each++) {
@@ -74,6 +83,7 @@ async function measure(cluster: BenchCluster, nodes: number, place: Place): Prom
 		const idleByHand = await byHand(cluster, last(idle).traffic.kubernetes);
 		await cluster.ask(Math.ceil(nodes / 100), true);
 		const firstWaiting = await scheduler.look();
+		await untilAllAreTold(scheduler);
 		const waiting = await scheduler.looks(looksEach);
 		const waitingByHand = await byHand(cluster, last(waiting).traffic.kubernetes);
 		await scheduler.windows(always);
