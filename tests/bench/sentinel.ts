@@ -86,7 +86,13 @@ export async function tenMinutesOfSentinel(): Promise<Figure[]> {
 		const ranMs = Date.now() - begun;
 		const id = (what: string) => `sentinel.${what}`;
 		return [
-			{ id: id("cpu-idle"), what: "processor time a minute while nothing is needed", unit: "ms", values: [idleMs], note: "without the readiness probe" },
+			{
+				id: id("cpu-idle"),
+				what: "processor time a minute while nothing is needed",
+				unit: "ms",
+				values: [idleMs],
+				note: "without the readiness probe; in steps of 5 ms",
+			},
 			{
 				id: id("cpu"),
 				what: "processor time a minute of the ten",
