@@ -16,6 +16,7 @@ import {
 	waitingCluster,
 	waitingNode,
 } from "../functions/fleet-rows.ts";
+import { until } from "../waiting.ts";
 import { launch, type OpenPage, openPage as openPageAt, violations } from "./open-page.ts";
 import { readOf, type ShownFleet, showFleet } from "./shown-fleet.ts";
 
@@ -118,7 +119,7 @@ describe("the page in Chromium", () => {
 		// Nobody scrolls into nothing for good.
 		await page.evaluate("scrollTo({ top: 0, behavior: 'instant' })");
 		await letItAsk(page);
-		await page.waitForFunction("document.documentElement.style.minHeight === ''");
+		await until("the page is as long as what it tells", async () => (await page.evaluate("document.documentElement.style.minHeight")) === "");
 		await close();
 	});
 

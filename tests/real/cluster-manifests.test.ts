@@ -66,12 +66,12 @@ test("sentinels run on every Linux node, whatever its taints, and on no Windows 
 	await addNode("windows", { "kubernetes.io/os": "windows" });
 	await addNode("virtual", { "kubernetes.io/os": "linux", type: "virtual-kubelet" });
 	const daemonSet = (): Promise<KubeObject> => plane.api.get(`/apis/apps/v1/namespaces/${ours}/daemonsets/sentinel`);
-	await until("the DaemonSet's pods", async () => {
+	await until("the DaemonSet's pods are there", async () => {
 		const { status } = (await daemonSet()) as unknown as { status: { currentNumberScheduled: number } };
 		return status.currentNumberScheduled === 2;
 	});
 	let nodes: unknown[] = [];
-	await until("the pods to be bound", async () => {
+	await until("the pods are bound", async () => {
 		const pods = await plane.api.list<{ spec: { nodeName?: string } }>(`/api/v1/namespaces/${ours}/pods?labelSelector=app=sentinel`);
 		nodes = pods.map((pod) => pod.spec.nodeName);
 		return nodes.every((node) => node !== undefined);
@@ -131,7 +131,7 @@ test("applying it a second time changes nothing", async () => {
 
 test("the API server finds nothing to warn of in the admission policies, and each refuses where it cannot be evaluated", async () => {
 	let policies: Policy[] = [];
-	await until("the policies to be type-checked", async () => {
+	await until("the policies are type-checked", async () => {
 		policies = await plane.api.list<Policy>(policiesPath);
 		return policies.every(({ status }) => status.typeChecking !== undefined);
 	});
