@@ -153,10 +153,15 @@ describe("twin nodes, one drained by kubectl and one by us", () => {
 		}
 	}
 
-	function fateOf(evictedBy: string, namespace: string, name: string): Fate {
-		const evictions = scenario.controlPlane.requests({ user: evictedBy, verb: "create", resource: "pods", subresource: "eviction", namespace, name });
+	/** Pods by namespace and name. The whole audit log is read for it. */
+	function evictedBy(user: string): ReadonlySet<string> {
+		const evictions = scenario.controlPlane.requests({ user, verb: "create", resource: "pods", subresource: "eviction" });
+		return new Set(evictions.flatMap(({ objectRef, responseStatus }) => (responseStatus?.code === 201 ? [`${objectRef?.namespace}/${objectRef?.name}`] : [])));
+	}
+
+	function fateOf(evicted: ReadonlySet<string>, namespace: string, name: string): Fate {
 		return {
-			evicted: evictions.some((line) => line.responseStatus?.code === 201),
+			evicted: evicted.has(`${namespace}/${name}`),
 			graceSeconds: deletions.get(`${namespace}/${name}`) ?? null,
 			gone: !podsIn(namespace).some((pod) => pod.metadata.name === name),
 		};
@@ -164,6 +169,7 @@ describe("twin nodes, one drained by kubectl and one by us", () => {
 
 	/** What became of each pod of both, and which row says why it was not the same. */
 	function judged(): readonly JudgedTwins[] {
+		const [byKubectl, byUs] = [evictedBy("admin"), evictedBy("scheduler")];
 		return groups.flatMap((group) =>
 			group.populations.map((population, index) => {
 				const [theirNode, ourNode] = [twinName(group, index, "kubectl"), twinName(group, index, "ours")];
@@ -172,8 +178,8 @@ describe("twin nodes, one drained by kubectl and one by us", () => {
 				const among = population.map((_each, i) => `${theirNode}/${podName(i)}`);
 				const pods = population.map((pod, i) => {
 					const outcome = said.outcomeOf(`${theirNode}/${podName(i)}`, among);
-					const kubectl = fateOf("admin", theirNode, podName(i));
-					const ours = fateOf("scheduler", ourNode, podName(i));
+					const kubectl = fateOf(byKubectl, theirNode, podName(i));
+					const ours = fateOf(byUs, ourNode, podName(i));
 					const what = { pod: `${ourNode}/${podName(i)}`, ...pod.traits, life: pod.life, outcome, kubectl, ours };
 					return { outcome, row: rowOf(pod, outcome, kubectl, ours), what };
 				});

@@ -10,8 +10,6 @@ const second = 1_000;
 const cordonedAt = Date.UTC(2026, 10, 28, 2, 0, 0, 500);
 const now = cordonedAt + 600 * second;
 
-const aPolicy = defaultPolicy;
-
 /** Of a Deployment, running since long before the cordon. */
 function aPod(changes: Partial<PodFacts> = {}): PodFacts {
 	return deploymentPod({ createdAt: cordonedAt - 86_400 * second, ...changes });
@@ -29,7 +27,7 @@ function aSuccessor(changes: Partial<PodFacts> = {}): PodFacts {
 
 function aContext(changes: Partial<Omit<VerdictContext, "policy">> & { policy?: Partial<Policy> } = {}): VerdictContext {
 	const { policy, ...rest } = changes;
-	return { cordonedAt, now, daemonSets: known([logs]), ...rest, policy: aPolicy(policy) };
+	return { cordonedAt, now, daemonSets: known([logs]), ...rest, policy: defaultPolicy(policy) };
 }
 
 const notListed = aContext({ daemonSets: unknown("listing DaemonSets: 503") });
