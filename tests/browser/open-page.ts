@@ -30,6 +30,17 @@ export async function openPage(browser: Browser, url: string, options: BrowserCo
 	return { page, wrong, close: () => context.close() };
 }
 
+/** Where a part is in what is in sight, in pixels from its top. Asked in one step: `boundingBox` finds the part first, and the page may have replaced it by then. */
+export async function topOf(page: Page, selector: string): Promise<number> {
+	return page.evaluate<number>(`document.querySelector(${JSON.stringify(selector)}).getBoundingClientRect().top`);
+}
+
+/** Holds that a part is where it was `before`. */
+export async function assertStays(page: Page, selector: string, before: number): Promise<void> {
+	const top = await topOf(page, selector);
+	assert.ok(Math.abs(top - before) <= 1, `${selector} was in sight at ${before} and is at ${top}`);
+}
+
 const axeSource = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 interface Violation {

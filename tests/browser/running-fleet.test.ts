@@ -10,7 +10,7 @@ import { type LocalRun, Place } from "../local/local-run.ts";
 import { freePort } from "../ports.ts";
 import type { Pod } from "../real/objects.ts";
 import { until } from "../waiting.ts";
-import { launch, type OpenPage, openPage, violations } from "./open-page.ts";
+import { assertStays, launch, type OpenPage, openPage, topOf, violations } from "./open-page.ts";
 import { shoot } from "./screenshots.ts";
 
 /** Does not come back from its reboot. */
@@ -56,7 +56,6 @@ describe("the page of the running demonstration", { timeout: 600_000 }, () => {
 
 	const url = () => `http://127.0.0.1:${port}/api/status`;
 	const cluster = (name: string, page = open.page) => page.locator(`#cluster-${name}`);
-	const topOf = async (name: string) => (await cluster(name).boundingBox())?.y ?? Number.NaN;
 
 	/** In every look anew: a picture, nothing that axe finds, and no wider than the screen. */
 	async function isFine(context: TestContext, name: string, holds: (page: Page) => Promise<unknown>): Promise<void> {
@@ -98,7 +97,7 @@ describe("the page of the running demonstration", { timeout: 600_000 }, () => {
 		await cluster("dev").locator("> summary").focus();
 		await page.evaluate("document.querySelector('#cluster-dev').scrollIntoView({ behavior: 'instant' })");
 		assert.doesNotMatch(await page.title(), /stuck/);
-		const before = await topOf("dev");
+		const before = await topOf(page, "#cluster-dev");
 		const order = { command: "reboot", cluster: "dev", node: lost, reason: "leaks memory" };
 		const asked = await fetch(new URL("controls", url()), { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(order) });
 		assert.equal(asked.status, 202);
@@ -106,10 +105,7 @@ describe("the page of the running demonstration", { timeout: 600_000 }, () => {
 		assert.equal(await page.evaluate("window.sameDocument"), true);
 		assert.equal(await page.evaluate("document.activeElement.parentElement.id"), "cluster-dev");
 		assert.equal(await cluster("prod-west").getAttribute("open"), null);
-		assert.ok(
-			Math.abs((await topOf("dev")) - before) <= 1,
-			`what somebody read is at ${await topOf("dev")} and not at ${before}, though it stands elsewhere in the page`,
-		);
+		await assertStays(page, "#cluster-dev", before);
 		await page.setViewportSize({ width: 1280, height: 800 });
 	});
 

@@ -17,7 +17,7 @@ import {
 	waitingNode,
 } from "../functions/fleet-rows.ts";
 import { until } from "../waiting.ts";
-import { launch, type OpenPage, openPage as openPageAt, violations } from "./open-page.ts";
+import { assertStays, launch, type OpenPage, openPage as openPageAt, topOf, violations } from "./open-page.ts";
 import { readOf, type ShownFleet, showFleet } from "./shown-fleet.ts";
 
 const everyState = () => [
@@ -87,17 +87,16 @@ describe("the page in Chromium", () => {
 		shown.fleet = readOf(many);
 		const { page, wrong, close } = await openPage();
 		await page.evaluate("window.sameDocument = true");
-		const summary = page.locator("#cluster-many-40 > summary");
-		await summary.click();
+		const summary = "#cluster-many-40 > summary";
+		await page.locator(summary).click();
 		await page.locator("#cluster-many-42 > summary").focus();
-		const top = async () => (await summary.boundingBox())?.y ?? Number.NaN;
-		const before = await top();
+		const before = await topOf(page, summary);
 		shown.fleet = readOf([stuckCluster("anew"), drainingCluster("more"), ...many]);
 		await page.locator("#cluster-anew").waitFor();
 		assert.equal(await page.evaluate("window.sameDocument"), true);
 		assert.equal(await page.locator("#cluster-many-40").getAttribute("open"), "");
 		assert.equal(await page.evaluate("document.activeElement.parentElement.id"), "cluster-many-42");
-		assert.ok(Math.abs((await top()) - before) <= 1, `${await top()} and not ${before}`);
+		await assertStays(page, summary, before);
 		assert.match(await page.title(), /^1 stuck, /);
 		assert.deepEqual(wrong, []);
 		await close();
@@ -108,14 +107,13 @@ describe("the page in Chromium", () => {
 		shown.fleet = readOf([stuckCluster("ends"), ...few]);
 		const { page, close } = await openPage();
 		await page.evaluate("scrollTo({ top: document.documentElement.scrollHeight, behavior: 'instant' })");
-		const last = page.locator("#cluster-few-25 > summary");
-		const top = async () => (await last.boundingBox())?.y ?? Number.NaN;
-		const before = await top();
+		const last = "#cluster-few-25 > summary";
+		const before = await topOf(page, last);
 		// All below it goes, and what is above becomes shorter.
 		shown.fleet = readOf(few.slice(0, 26));
 		await letItAsk(page);
 		await page.locator("#cluster-few-29").waitFor({ state: "detached" });
-		assert.ok(Math.abs((await top()) - before) <= 1, `${await top()} and not ${before}`);
+		await assertStays(page, last, before);
 		// Nobody scrolls into nothing for good.
 		await page.evaluate("scrollTo({ top: 0, behavior: 'instant' })");
 		await letItAsk(page);
