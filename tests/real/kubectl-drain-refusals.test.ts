@@ -127,7 +127,10 @@ describe("evictions that are refused", () => {
 		drains.set(name, await kubectlDrain(scenario.controlPlane, [twinName(name, "kubectl")], drainDefaults, options));
 	}
 
-	/** Each just after a refusal: neither side tries again before it is done. */
+	/**
+	 * Each just after a refusal, so that neither side tries again before it is done, and of ours once it was told: a pod that is replaced
+	 * between the refusal and our question whether it is still that pod kept nothing.
+	 */
 	async function mendWhatWasRefused(): Promise<void> {
 		const left = new Set(twins.filter(({ mend }) => mend !== null));
 		for (const endsAt = Date.now() + 180_000; left.size > 0; await delay(250)) {
@@ -137,7 +140,8 @@ describe("evictions that are refused", () => {
 			const log = scenario.controlPlane.auditLog();
 			const refused = [...left].filter(({ twin, side }) => {
 				const last = evictionsIn(log, twin, side).at(-1);
-				return last !== undefined && Date.parse(last.stageTimestamp) > Date.now() - 2_000;
+				const told = side === "kubectl" || blocked(twin).length > 0;
+				return told && last !== undefined && Date.parse(last.stageTimestamp) > Date.now() - 2_000;
 			});
 			for (const each of refused) left.delete(each);
 			await Promise.all(refused.map(({ twin, mend }) => mend !== null && change(twin, mend)));
