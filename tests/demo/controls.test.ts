@@ -47,7 +47,7 @@ describe("people who ask something of the running demonstration", { timeout: 600
 
 	before(async () => {
 		// A drain that somebody can come to hold while it goes on.
-		run = place.start(["--fast", "--json", "--port", "0"], { BEFORE_REBOOT: "15s" });
+		run = place.start(["--fast", "--json", "--port", "0"], { BEFORE_REBOOT: "25s" });
 		told = new Told(run);
 		fleet = await WatchedFleet.of(place);
 	});

@@ -7,6 +7,8 @@ import { apply, barePod, deployment, type Manifest } from "./workloads.ts";
 
 const poolA = ["a-1", "a-2", "a-3", "a-4"];
 const poolB = ["b-1", "b-2"];
+/** Table service and API server tell whole seconds: a wait may be short by one. */
+const inexactMs = 1_000;
 
 describe("settings that shape a reboot", () => {
 	let scenario: Scenario;
@@ -90,7 +92,8 @@ describe("settings that shape a reboot", () => {
 			"only what resisted is deleted; the other left by eviction",
 		);
 		const cordonedAt = scenario.fleet.marked.moments[0]?.at ?? 0;
-		assert.ok(Date.parse(deleted[0]?.requestReceivedTimestamp ?? "") - cordonedAt >= 10_000, "not before its time was over");
+		const afterMs = Date.parse(deleted[0]?.requestReceivedTimestamp ?? "") - cordonedAt;
+		assert.ok(afterMs >= 10_000 - inexactMs, `not before its time was over: ${afterMs} ms`);
 		assert.equal(scheduler.told("pod.deleted", { pod: `default/${pod?.metadata.name}` }).length, 1, "and the journal says so");
 		assert.deepEqual(rebooted(since), ["a-1"]);
 		await assertTidy(scenario);
@@ -152,7 +155,10 @@ describe("settings that shape a reboot", () => {
 		const reboot = scenario.fleet.reboots().at(-1);
 		const evicted = scenario.controlPlane.requests({ user: "scheduler", verb: "create", subresource: "eviction", name: "undying", since })[0];
 		const waitedMs = (reboot?.at ?? 0) - Date.parse(evicted?.stageTimestamp ?? "");
-		assert.ok(waitedMs >= 2_000 && waitedMs < 30_000, `${waitedMs} ms between eviction and reboot: its grace and the wait, and not the drain's whole time`);
+		assert.ok(
+			waitedMs >= 2_000 - inexactMs && waitedMs < 30_000,
+			`${waitedMs} ms between eviction and reboot: its grace and the wait, and not the drain's whole time`,
+		);
 		await assertTidy(scenario);
 	});
 
@@ -167,10 +173,10 @@ describe("settings that shape a reboot", () => {
 		const secondCordonedAt = second[0] ?? 0;
 		const downAt = scenario.fleet.reboots().find((each) => each.node === "a-1" && each.at >= since)?.at ?? 0;
 		const admittedAt = Date.parse(scheduler.told("reboot.admitted", { node: "a-1" })[0]?.at ?? "");
-		// The table service tells whole seconds: a wait may be short by one, and the admission is told a moment after it was written.
-		assert.ok(cordonedAt - admittedAt >= 3_000 - 1_200, `BEFORE_DRAIN: ${cordonedAt - admittedAt} ms`);
-		assert.ok(downAt - cordonedAt >= 3_000 - 1_000, `BEFORE_REBOOT: ${downAt - cordonedAt} ms`);
-		assert.ok(secondCordonedAt - uncordonedAt >= 3_000 + 3_000 - 2_000, `SOAK and BEFORE_DRAIN of the next: ${secondCordonedAt - uncordonedAt} ms`);
+		// The admission is told a moment after it was written.
+		assert.ok(cordonedAt - admittedAt >= 3_000 - inexactMs - 200, `BEFORE_DRAIN: ${cordonedAt - admittedAt} ms`);
+		assert.ok(downAt - cordonedAt >= 3_000 - inexactMs, `BEFORE_REBOOT: ${downAt - cordonedAt} ms`);
+		assert.ok(secondCordonedAt - uncordonedAt >= 2 * (3_000 - inexactMs), `SOAK and BEFORE_DRAIN of the next: ${secondCordonedAt - uncordonedAt} ms`);
 		assert.equal(scenario.fleet.marked.max(), 1);
 		await assertTidy(scenario);
 	});
