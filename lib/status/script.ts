@@ -7,7 +7,7 @@ export const script = `
 	const everyMs = 5000, slowMs = 10000;
 	const find = (id, from = document) => from.getElementById(id);
 	const live = find("live"), filter = find("filter"), box = find("find"), found = find("found");
-	let failingSince = null, timer = 0, busy = false, touched = new Set();
+	let failingSince = null, timer = 0, busy = false, touched = new Set(), kept = null;
 
 	/* Somebody is filling in a form, or has marked text: it is left as it is. */
 	const inUse = () => {
@@ -23,7 +23,10 @@ export const script = `
 		const seen = (each) => each.getBoundingClientRect().bottom > 0 && each.getBoundingClientRect().top < innerHeight;
 		const focused = document.activeElement && document.activeElement.closest("main [id]");
 		const part = focused && seen(focused) ? focused : [...find("main").querySelectorAll("[id]")].find(seen);
-		return part && scrollY > 0 ? { id: part.id, top: part.getBoundingClientRect().top } : null;
+		if (!part || scrollY <= 0) return null;
+		const top = part.getBoundingClientRect().top;
+		/* Pages scroll by whole pixels: it goes where it was to be, or what is lost each time adds up. */
+		return kept && kept.id === part.id && Math.abs(top - kept.top) < 1 ? kept : { id: part.id, top };
 	};
 
 	const replace = (next) => {
@@ -42,6 +45,7 @@ export const script = `
 		search(false);
 		const part = held && find(held.id);
 		if (part) scrollBy({ top: part.getBoundingClientRect().top - held.top, behavior: "instant" });
+		kept = held;
 	};
 
 	const say = (text, bad) => {

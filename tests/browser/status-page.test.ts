@@ -121,6 +121,24 @@ describe("the page in Chromium", () => {
 		await close();
 	});
 
+	it("keeps what is in sight where it is through change after change: fractions of pixels do not add up", async () => {
+		const many = Array.from({ length: 40 }, (_, i) => waitingCluster(`many-${String(i).padStart(2, "0")}`));
+		shown.fleet = readOf(many);
+		const { page, close } = await openPage();
+		const focused = "#cluster-many-30";
+		await page.locator(`${focused} > summary`).focus();
+		await page.evaluate("document.querySelector('#cluster-many-30').scrollIntoView({ behavior: 'instant' })");
+		const before = await topOf(page, focused);
+		const anew = Array.from({ length: 12 }, (_, i) => stuckCluster(`anew-${i}`));
+		for (const [i, { target }] of anew.entries()) {
+			shown.fleet = readOf([...anew.slice(0, i + 1), ...many]);
+			await letItAsk(page);
+			await page.locator(`#cluster-${target.name}`).waitFor();
+		}
+		await assertStays(page, focused, before);
+		await close();
+	});
+
 	it("opens by itself what needs attention now, though it was folded before", async () => {
 		const quiet = Array.from({ length: 12 }, (_, i) => idleCluster(`quiet-${i}`));
 		shown.fleet = readOf([idleCluster("prod"), ...quiet]);
