@@ -1,4 +1,6 @@
 // The line: every node that is to be rebooted, in the order in which they are considered.
+
+import { failedAt } from "./memory.ts";
 import type { ControlRequest, Instant, NodeMemory, NodeMetadata, SentinelPod, View } from "./model.ts";
 import type { Reason } from "./reasons.ts";
 
@@ -35,13 +37,19 @@ function onePodPerNode(pods: readonly SentinelPod[]): ReadonlyMap<string, Sentin
 	return best;
 }
 
-/** Requests first, in the order in which they were made. Then the longest waiting, system pools last; names decide what is left, so that the order is one. */
-function byOrder({ waiting: a }: InLine, { waiting: b }: InLine): number {
-	const requested = (a.requested?.at ?? Number.MAX_SAFE_INTEGER) - (b.requested?.at ?? Number.MAX_SAFE_INTEGER);
+/**
+ * Requests first, in the order in which they were made. Then the longest waiting, system pools last. Then those that failed, the one that
+ * failed longest ago first: a few that fail in every window would keep the others from it for ever. Names decide what is left, so that the
+ * order is one.
+ */
+function byOrder(a: InLine, b: InLine): number {
+	const requested = (a.waiting.requested?.at ?? Number.MAX_SAFE_INTEGER) - (b.waiting.requested?.at ?? Number.MAX_SAFE_INTEGER);
 	if (requested !== 0) return requested;
-	if (a.systemPool !== b.systemPool) return a.systemPool ? 1 : -1;
-	const since = (a.since ?? Number.MAX_SAFE_INTEGER) - (b.since ?? Number.MAX_SAFE_INTEGER);
-	return since !== 0 ? since : a.node < b.node ? -1 : a.node > b.node ? 1 : 0;
+	const failed = (failedAt(a.remembered, a.waiting.bootId) ?? 0) - (failedAt(b.remembered, b.waiting.bootId) ?? 0);
+	if (failed !== 0) return failed;
+	if (a.waiting.systemPool !== b.waiting.systemPool) return a.waiting.systemPool ? 1 : -1;
+	const since = (a.waiting.since ?? Number.MAX_SAFE_INTEGER) - (b.waiting.since ?? Number.MAX_SAFE_INTEGER);
+	return since !== 0 ? since : a.waiting.node < b.waiting.node ? -1 : a.waiting.node > b.waiting.node ? 1 : 0;
 }
 
 function sinceOf(pod: SentinelPod, memory: NodeMemory | undefined): Instant | null {

@@ -79,6 +79,12 @@ export function backOffUntil(memory: NodeMemory | undefined, bootId: string, win
 	return end.backOffUntil > at ? end.backOffUntil : null;
 }
 
+/** When the node's last try failed, on this boot, so that it had to back off; null: it did not. The opening of a window does not change that. */
+export function failedAt(memory: NodeMemory | undefined, bootId: string | null): Instant | null {
+	const end = memory?.lastEnd;
+	return memory !== undefined && end && end.backOffUntil !== null && memory.bootId === bootId ? end.at : null;
+}
+
 /**
  * The memory without the back-offs that the opening of a window ended: the next failure counts as the first again.
  * `windowOf`: the window of a node's pool; null where the pool is not known.
@@ -88,7 +94,10 @@ export function reconsidered(memory: readonly NodeMemory[], windowOf: (node: str
 		if (each.attempts === 0 || each.lastEnd === null) return each;
 		const window = windowOf(each.node);
 		const opened = window?.open === true && window.openedAt !== null && window.openedAt > each.lastEnd.at;
-		return opened ? { ...each, attempts: 0, lastEnd: { ...each.lastEnd, backOffUntil: null } } : each;
+		if (!opened) return each;
+		// Over, and not null where it was not: that it failed is still known.
+		const backOffUntil = each.lastEnd.backOffUntil === null ? null : each.lastEnd.at;
+		return { ...each, attempts: 0, lastEnd: { ...each.lastEnd, backOffUntil } };
 	});
 }
 

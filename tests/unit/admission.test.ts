@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { admit, probationToRead } from "../../lib/plan/admission.ts";
+import { reconsidered } from "../../lib/plan/memory.ts";
 import { known, type NodeFacts, nothingAsked, type Obstacle, type Reading, type Reboot, unknown, type View } from "../../lib/plan/model.ts";
 import type { Limit, Settings } from "../../lib/plan/policy.ts";
 import {
@@ -20,6 +21,7 @@ import {
 	nodeInService,
 	now,
 	oldBoot,
+	openWindow,
 	rebootedMemory,
 	rebootingRecord,
 	saturdayNight,
@@ -135,6 +137,20 @@ describe("order", () => {
 		const memory = (bootId: string) => [givenUpMemory(0, { node: "b", bootId, waitingSince: now - 9 * hour, attempts: 0, lastEnd: null })];
 		assert.equal(admission([a, b], { memory: memory(oldBoot) }, { waiting }).waiting[0]?.node, "b");
 		assert.equal(admission([a, b], { memory: memory(newBoot) }, { waiting }).waiting[0]?.node, "a");
+	});
+
+	test("those that failed come after all others, also once a window has ended their back-off: else a few would keep the rest from it for ever", () => {
+		const system = nodeCalled("0", { systemPool: true, pool: "system" });
+		const waiting = known([asksSince(a, now - 9 * hour), asksSince(b, now - 8 * hour), asksSince(c, now - hour), asksSince(system, now - hour)]);
+		const failed = (node: string, agoMs: number) => givenUpMemory(agoMs, { node });
+		for (const memory of [
+			[failed("a", hour), failed("b", 2 * hour)],
+			reconsidered([failed("a", hour), failed("b", 2 * hour)], () => ({ ...openWindow, openedAt: now - minute })),
+		])
+			assert.deepEqual(
+				admission([a, b, c, system], { memory }, { waiting }).waiting.map((each) => each.node),
+				["c", "0", "b", "a"],
+			);
 	});
 
 	test("one that may not begin does not hold the others up", () => {

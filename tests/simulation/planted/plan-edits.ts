@@ -306,6 +306,13 @@ const memory: readonly Edit[] = [
 		new: "(1 + 0 * shareOf(",
 	},
 	{
+		name: "those that failed come after all others",
+		breaks: "L1",
+		file: "plan/line.ts",
+		old: "if (failed !== 0) return failed;",
+		new: "",
+	},
+	{
 		name: "a stuck node stops its cluster",
 		breaks: "L2",
 		file: "plan/admission.ts",
